@@ -1,0 +1,1 @@
+"""Fulfil the ports: on one machine, on object stores."""

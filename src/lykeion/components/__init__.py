@@ -1,0 +1,1 @@
+"""What runs inside a step: the SDK (`base`) and the components that come with Lykeion."""

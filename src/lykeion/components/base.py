@@ -1,0 +1,275 @@
+"""The SDK of a component's author: a typed Python function becomes a step.
+
+    from lykeion import component, Input, Output
+
+    @component(role="feature")
+    def embed(images: Input, vectors: Output, *, size: Annotated[int, Range(1, 256)] = 32) -> None:
+        for picture in sorted(images.path.iterdir()): ...
+        (vectors.path / "vectors.npy").write_bytes(...)
+
+Positional parameters annotated `Input` and `Output` are directories; keyword-only parameters are what `with:` may set. Two
+annotations are filled in by the runner instead: `Step` (progress, metrics, caches) and `Window` (which makes the window part of the
+cache key). Standard library only: the parent that forks steps imports this.
+"""
+
+import inspect
+import json
+import os
+import typing
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from hashlib import blake2b
+from pathlib import Path
+from typing import Annotated, Any, Generic, NamedTuple, TypeVar, overload
+
+from lykeion.core.pipelines.contract import PROGRESS_FILE
+from lykeion.core.pipelines.signature import ParameterSignature, ParameterType, Signature
+
+T = TypeVar("T", covariant=True)
+F = TypeVar("F", bound=Callable[..., None])
+
+PARTITIONS = 64  # of a partitioned step, unless its component says otherwise
+
+
+class Quarantined(Exception):
+    """One bad item, which is set aside with its reason and counted; the batch goes on."""
+
+
+class Range(NamedTuple):
+    """`Annotated[int, Range(1, 256)]`: the bounds of a parameter, ends included."""
+
+    minimum: float | None = None
+    maximum: float | None = None
+
+
+class Choice:
+    """`Annotated[str, Choice("cpu", "cuda")]`: the values that a parameter may take."""
+
+    def __init__(self, *values: Any) -> None:
+        self.values = values
+
+
+class Window(NamedTuple):
+    """The stretch of time that a batch is for, half-open: start <= t < end. UTC."""
+
+    start: datetime
+    end: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Input(Generic[T]):
+    """A directory that an earlier step made (or a model's files): read-only. `digest` names its content.
+
+    `Input[Pictures]` takes only an output that says `Output[Pictures]`; a bare `Input` takes everything.
+    """
+
+    path: Path
+    digest: str = ""
+
+    def partition(self, number: int) -> Path:
+        """The part of a partitioned step's output that holds partition `number`."""
+        return self.path / partition_name(number)
+
+    def files(self, pattern: str = "*") -> list[Path]:
+        """The files that match `pattern`, those of every partition where there are partitions, in a stable order."""
+        return sorted(found for found in self.path.rglob(pattern) if found.is_file())
+
+
+@dataclass(frozen=True, slots=True)
+class Output(Generic[T]):
+    """A directory to write to. What is in it when the function returns is the output; nobody sees a half-written one."""
+
+    path: Path
+
+
+@dataclass(slots=True)
+class Step:
+    """What a running step may ask of its runner."""
+
+    name: str = "step"
+    cache: Path = Path("cache")
+    staging: Path | None = None
+    partition: int = 0
+    partition_count: int = 1
+    attempt: int = 1
+    deadline: float | None = None
+    window: Window | None = None
+    metrics: dict[str, float] = field(default_factory=dict)
+    result: dict[str, Any] = field(default_factory=dict)
+    uncached: str = ""
+
+    def progress(self, done: int, total: int, unit: str = "") -> None:
+        """Say how far it is: seen by everyone who watches the Training. Cheap enough for every few items."""
+        if self.staging is not None:
+            write_atomically(self.staging / PROGRESS_FILE, json.dumps({"done": done, "total": total, "unit": unit}))
+
+    def metric(self, name: str, value: float) -> None:
+        """Keep a number beside the step's result. Of several partitions it is the sum."""
+        self.metrics[name] = self.metrics.get(name, 0.0) + float(value)
+
+    def mine(self, item_id: str) -> bool:
+        """Whether an item belongs to this worker's partition."""
+        return partition_of(item_id, self.partition_count) == self.partition
+
+    def cache_folder(self, namespace: str) -> Path:
+        """A folder of the volume that outlives runs: for work per item that is worth keeping."""
+        folder = self.cache / namespace
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+
+def partition_of(item_id: str, count: int) -> int:
+    """Which of `count` partitions an item belongs to; the same on every machine and for ever."""
+    return int.from_bytes(blake2b(item_id.encode(), digest_size=8).digest(), "big") % count
+
+
+def partition_name(number: int) -> str:
+    return f"part-{number:05d}"
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Whoever reads `path` sees the old text or the new one."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    beside.write_text(text)
+    os.replace(beside, path)
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """A function that is a step. It can still be called as a function, by a test for instance."""
+
+    function: Callable[..., None]
+    role: str = ""
+    partitions: int = 0  # 0: the step has one worker
+    files: tuple[str, ...] = ()
+    fingerprint: Callable[..., str] | None = None
+    reads_outside: bool = False
+
+    def __call__(self, *args: Any, **kwargs: Any) -> None:
+        self.function(*args, **kwargs)
+
+
+@overload
+def component(function: F, /) -> Component: ...
+@overload
+def component(
+    *,
+    role: str = "",
+    partitions: int = 0,
+    files: Iterable[str] = (),
+    fingerprint: Callable[..., str] | None = None,
+    reads_outside: bool = False,
+) -> Callable[[F], Component]: ...
+def component(
+    function: F | None = None,
+    /,
+    *,
+    role: str = "",
+    partitions: int = 0,
+    files: Iterable[str] = (),
+    fingerprint: Callable[..., str] | None = None,
+    reads_outside: bool = False,
+) -> Component | Callable[[F], Component]:
+    """Make a step of a function.
+
+    role: what AutoFlow may use it as ("source", "feature", "estimator" …).
+    partitions: into how many parts its items fall (`PARTITIONS` is a good number); the function is called once for each, with
+        `step.partition` set, and each part is kept when it is done. `parallelism` in the pipeline is how many workers share them.
+    files: other files whose content decides the result (a vocabulary, a query), relative to the component's file.
+    fingerprint: for a component that reads something outside its inputs: a function of the same inputs and parameters (those that
+        it names) that says what is there now (a file's digest, an ETag). It is part of the cache key.
+    reads_outside: it reads something outside and has no fingerprint, so it runs every time.
+    """
+
+    def make(function: F) -> Component:
+        return Component(function, role, partitions, tuple(files), fingerprint, reads_outside)
+
+    return make if function is None else make(function)
+
+
+TYPES: Mapping[Any, ParameterType] = {str: "string", int: "integer", float: "number", bool: "boolean", list: "list", dict: "map"}
+
+
+def describe(given: Component, reference: str) -> Signature:
+    """What the annotations of a component's function say. `identity`, `imports` and `closure` are added by who read its source.
+
+    Raises TypeError where the function cannot be a step, with the parameter's name and the way out.
+    """
+    inputs: dict[str, str] = {}
+    outputs: dict[str, str] = {}
+    parameters: dict[str, ParameterSignature] = {}
+    optional: list[str] = []
+    windowed = False
+    for parameter, annotation in annotated(given.function):
+        name, kind = parameter.name, typing.get_origin(annotation) or annotation
+        if kind is Input or kind is Output:
+            (inputs if kind is Input else outputs)[name] = type_name(annotation)
+            if parameter.default is None:
+                optional.append(name)
+        elif kind is Window:
+            windowed = True
+        elif kind is Step:
+            continue
+        elif parameter.kind is inspect.Parameter.KEYWORD_ONLY:
+            parameters[name] = parameter_signature(parameter, annotation)
+        else:
+            raise TypeError(f"{reference}: {name}: annotate it Input or Output, or put it behind `*` to make it a parameter of `with:`")
+    return Signature(
+        component=reference,
+        inputs=inputs,
+        optional=tuple(optional),
+        outputs=outputs,
+        parameters=parameters,
+        role=given.role,
+        description=(inspect.getdoc(given.function) or "").split("\n\n")[0].replace("\n", " "),
+        partitioned=given.partitions > 0,
+        windowed=windowed,
+        fingerprint=given.fingerprint is not None,
+        reads_outside=given.reads_outside,
+    )
+
+
+def annotated(function: Callable[..., Any]) -> Iterator[tuple[inspect.Parameter, Any]]:
+    """Each parameter with its annotation; `Input | None` counts as `Input`."""
+    hints = typing.get_type_hints(function, include_extras=True)
+    for parameter in inspect.signature(function).parameters.values():
+        annotation = hints.get(parameter.name, str)
+        choices = [arm for arm in typing.get_args(annotation) if arm is not type(None)]
+        is_optional = type(None) in typing.get_args(annotation) and typing.get_origin(annotation) is not Annotated
+        yield parameter, choices[0] if is_optional else annotation
+
+
+def type_name(annotation: Any) -> str:
+    """`Input[Pictures]` -> "Pictures"; a bare `Input` -> ""."""
+    return next((getattr(argument, "__name__", str(argument)) for argument in typing.get_args(annotation)), "")
+
+
+def parameter_signature(parameter: inspect.Parameter, annotation: Any) -> ParameterSignature:
+    bare = annotation
+    notes: tuple[Any, ...] = ()
+    if typing.get_origin(annotation) is Annotated:
+        bare, *rest = typing.get_args(annotation)
+        notes = tuple(rest)
+    if typing.get_origin(bare) is typing.Literal:
+        notes, bare = (*notes, Choice(*typing.get_args(bare))), type(typing.get_args(bare)[0])
+    kind = TYPES.get(typing.get_origin(bare) or bare)
+    if kind is None:
+        raise TypeError(f"{parameter.name}: a parameter of `with:` is str, int, float, bool, list or dict, not {bare}")
+    bounds = next((note for note in notes if isinstance(note, Range)), Range())
+    choices = next((tuple(note.values) for note in notes if isinstance(note, Choice)), ())
+    required = parameter.default is inspect.Parameter.empty
+    return ParameterSignature(kind, required, None if required else parameter.default, bounds.minimum, bounds.maximum, choices)
+
+
+def arguments(function: Callable[..., Any], offered: Mapping[str, Any], step: Step) -> dict[str, Any]:
+    """What to call `function` with: of the inputs, outputs and parameters `offered`, those that it names, and a Step or Window."""
+    chosen: dict[str, Any] = {}
+    for parameter, annotation in annotated(function):
+        if annotation is Step:
+            chosen[parameter.name] = step
+        elif annotation is Window:
+            chosen[parameter.name] = step.window
+        elif parameter.name in offered:
+            chosen[parameter.name] = offered[parameter.name]
+    return chosen

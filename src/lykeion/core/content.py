@@ -1,0 +1,29 @@
+"""The digest of content: of one JSON value, and of a set of files. The same function names outputs, versions and documents."""
+
+import json
+from collections.abc import Iterable
+from hashlib import sha256
+from typing import Any, NamedTuple
+
+
+class FileDigest(NamedTuple):
+    """One file of a folder: its path in it (with "/"), its size in bytes, the SHA-256 of its bytes in hex."""
+
+    path: str
+    size: int
+    sha256: str
+
+
+def canonical(value: Any) -> bytes:
+    """JSON with sorted keys and no spaces, UTF-8. NaN and infinities are refused (ValueError), since readers differ on them."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+
+
+def digest_of_value(value: Any) -> str:
+    """Of a JSON value: "sha256:<hex>" of its canonical form."""
+    return f"sha256:{sha256(canonical(value)).hexdigest()}"
+
+
+def digest_of_files(files: Iterable[FileDigest]) -> str:
+    """Of a folder: independent of order, names of folders above it, times, modes and owners."""
+    return digest_of_value(sorted([file.path, file.size, file.sha256] for file in files))

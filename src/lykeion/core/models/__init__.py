@@ -1,0 +1,1 @@
+"""Versions, aliases, retention: what the repository's state means."""

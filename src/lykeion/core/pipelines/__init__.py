@@ -1,0 +1,1 @@
+"""Pipelines: the graph of steps, cache keys, and what a Training does next."""

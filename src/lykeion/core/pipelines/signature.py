@@ -1,0 +1,54 @@
+"""What a component says of itself: inputs, outputs, parameters, and the identity of its code. Plain values that travel as JSON."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+ParameterType = Literal["string", "integer", "number", "boolean", "uri", "list", "map"]
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterSignature:
+    """A keyword-only parameter of a component: what `with:` may say. `minimum`, `maximum` include their ends."""
+
+    type: ParameterType
+    required: bool = True
+    default: Any = None
+    minimum: float | None = None
+    maximum: float | None = None
+    choices: tuple[Any, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """A component as planning and checking see it.
+
+    `inputs` and `outputs`: name -> type name ("" fits everything). `identity` is the digest of the code that decides the result;
+    `closure` the source files it covers; `imports` the third-party packages they import, sorted. `optional` inputs may stay unwired.
+    """
+
+    component: str
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    optional: tuple[str, ...] = ()
+    outputs: Mapping[str, str] = field(default_factory=dict)
+    parameters: Mapping[str, ParameterSignature] = field(default_factory=dict)
+    role: str = ""
+    description: str = ""
+    partitioned: bool = False
+    windowed: bool = False
+    fingerprint: bool = False
+    reads_outside: bool = False
+    identity: str = ""
+    imports: tuple[str, ...] = ()
+    closure: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @staticmethod
+    def from_json(raw: Mapping[str, Any]) -> "Signature":
+        parameters = {
+            name: ParameterSignature(**{**given, "choices": tuple(given["choices"])}) for name, given in raw["parameters"].items()
+        }
+        tuples = {name: tuple(raw[name]) for name in ("optional", "imports", "closure")}
+        return Signature(**{**raw, **tuples, "parameters": parameters})

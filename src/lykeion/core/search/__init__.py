@@ -1,0 +1,1 @@
+"""Covers, filters, merging: what a search means, without the arithmetic libraries."""

@@ -1,0 +1,1 @@
+"""What a Serving needs: its children, and when traffic moves."""

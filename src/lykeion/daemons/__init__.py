@@ -1,0 +1,1 @@
+"""Loops: watch, decide, apply."""

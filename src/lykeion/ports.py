@@ -1,0 +1,132 @@
+"""What the loops need of the outside, in the core's words. Adapters fulfil these; `testing` has fakes; one contract suite runs on all.
+
+Cluster       keeps resources (a small Kubernetes API) and the children that controllers ask for
+Outputs       the volume: what steps left, by cache key
+ObjectStore   the model repository's bytes
+Components    what a component says of itself
+Clock         time
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+from lykeion.core.pipelines.signature import Signature
+from lykeion.core.resources import Resource
+from lykeion.core.values import Applied, Child, Event, Ref, StepResult
+
+
+class Clock(Protocol):
+    def now(self) -> datetime:
+        """The time, aware, in UTC."""
+
+
+class Resources(Protocol):
+    """The resources of one install, with Kubernetes' rules: names are unique per kind, `generation` counts changes of the spec,
+    `resourceVersion` guards against lost updates, status is written apart from the spec."""
+
+    def create(self, resource: Resource) -> Resource:
+        """Raises Conflict where the name exists."""
+
+    def apply(self, resource: Resource) -> Resource:
+        """Create it, or replace the spec, labels and annotations of the one that exists (status and uid stay)."""
+
+    def get(self, kind: str, name: str) -> Resource:
+        """Raises NotFound, with the names that are nearest."""
+
+    def list(self, kind: str) -> Sequence[Resource]:
+        """All of a kind, oldest first."""
+
+    def delete(self, kind: str, name: str) -> None:
+        """Raises NotFound."""
+
+    def write_status(self, resource: Resource) -> Resource:
+        """Replace the status. Raises Conflict where somebody changed the resource since it was read, NotFound where it is gone."""
+
+    def record(self, event: Event, at: datetime) -> None:
+        """Keep an event; repeats of the same one are counted, old ones go."""
+
+    def events(self, regarding: Ref | None = None) -> Sequence[tuple[datetime, int, Event]]:
+        """(last seen, count, event), oldest first."""
+
+    def changes(self) -> int:
+        """A number that differs whenever anything was written since it was last asked for, by any process."""
+
+
+class Children(Protocol):
+    """The engine's side of `Task`, `Service`, `Route` and `Document`: keeps up what it is told to, and says how it is."""
+
+    def apply(self, child: Applied) -> None:
+        """Start it, or make it as it is told now. Idempotent by name and content."""
+
+    def delete(self, name: str) -> None:
+        """End it: a task is cancelled with all that it started, a service is drained. Idempotent."""
+
+    def observe(self, owner: Ref) -> Mapping[str, Child]:
+        """The children of a resource, by name. Cheap: it is asked on every pass."""
+
+    def wait(self, seconds: float) -> None:
+        """Do the engine's own work (reap, publish, restart) until something changed or `seconds` have passed."""
+
+    def close(self) -> None:
+        """End all children, leave nothing running."""
+
+
+class Outputs(Protocol):
+    """The volume: committed outputs by cache key. A half-written one cannot be seen."""
+
+    def find(self, key: str) -> StepResult | None:
+        """The verified result of a key, or None. A hit is never wrong: files are checked against the manifest."""
+
+    def path(self, key: str, output: str) -> Path:
+        """Where an output's files are."""
+
+    def keys(self) -> Iterator[str]: ...
+
+    def delete(self, key: str) -> int:
+        """Free it; returns bytes. Never called for what a run or version refers to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """What a write found: `created` is False where create-only put met an object that exists."""
+
+    created: bool
+    etag: str | None = None
+
+
+class ObjectStore(Protocol):
+    """An object store, as far as the model repository needs one. Keys are relative, with "/" between the parts."""
+
+    def put(self, key: str, data: bytes) -> None: ...
+
+    def create(self, key: str, data: bytes) -> bool:
+        """Create-only put: False where the key exists. Of many writers exactly one gets True."""
+
+    def upload(self, key: str, source: Path) -> None:
+        """Stream a file of any size; visible only when whole."""
+
+    def get(self, key: str) -> bytes:
+        """Raises NotFound."""
+
+    def download(self, key: str, target: Path) -> None:
+        """Stream to a file; raises NotFound."""
+
+    def list(self, prefix: str) -> Iterable[tuple[str, int]]:
+        """(key, size) of everything below `prefix`, in no promised order."""
+
+    def delete(self, keys: Iterable[str]) -> None:
+        """Those that do not exist are passed over."""
+
+    def local_path(self, key: str) -> Path | None:
+        """Where the object is a plain file on this machine, that path; None otherwise."""
+
+
+class Components(Protocol):
+    def describe(self, folder: str, component: str) -> Signature:
+        """What a component says of itself, its code's identity with it. `folder` is the pipeline's.
+
+        Raises Invalid where it cannot be found, cannot be imported, or is no component.
+        """

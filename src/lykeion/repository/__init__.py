@@ -1,0 +1,1 @@
+"""The versioned model repository on any object store."""

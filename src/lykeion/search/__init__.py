@@ -1,0 +1,1 @@
+"""The search engine in process: spaces, extractors, indexes. `open(path).search(vectors, k)`."""

@@ -1,0 +1,1 @@
+"""What answers requests, and the supervisor that keeps workers answering."""

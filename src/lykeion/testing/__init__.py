@@ -1,0 +1,1 @@
+"""Fakes of the ports and builders of values, for the tests of Lykeion and of what is built on it."""
