@@ -20,7 +20,8 @@ class StepFile:
     """One step as its worker sees it. Paths are relative to the volume until an engine makes them absolute (`on`).
 
     `component` is "package.module:function" or "/folder/file.py:function" (`folder`: the pipeline's, first on the import path).
-    `inputs`: input's name -> directory, read-only; `digests`: its content. `outputs`: the names of the outputs; the worker makes `<staging>/<name>` for each.
+    `inputs`: input's name -> directory, read-only; `digests`: its content.
+    `outputs`: the names of the outputs; the worker makes `<staging>/<name>` for each.
     `mode` "fingerprint" asks what the component would read outside its inputs (its answer is `result["fingerprint"]`), without running it.
     `partitions` are those that this worker has, of `partition_count`; None where the step is not partitioned.
     """
