@@ -223,7 +223,7 @@ def describe(given: Component, reference: str) -> Signature:
         parameters=parameters,
         role=given.role,
         description=(inspect.getdoc(given.function) or "").split("\n\n")[0].replace("\n", " "),
-        partitioned=given.partitions > 0,
+        partitions=given.partitions,
         windowed=windowed,
         fingerprint=given.fingerprint is not None,
         reads_outside=given.reads_outside,

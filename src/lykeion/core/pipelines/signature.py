@@ -24,7 +24,8 @@ class Signature:
     """A component as planning and checking see it.
 
     `inputs` and `outputs`: name -> type name ("" fits everything). `identity` is the digest of the code that decides the result;
-    `closure` the source files it covers; `imports` the third-party packages they import, sorted. `optional` inputs may stay unwired.
+    `closure` the source files it covers; `imports` the third-party packages they import, sorted.
+    `optional` inputs may stay unwired. `partitions`: into how many parts its items fall (0: one worker).
     """
 
     component: str
@@ -34,7 +35,7 @@ class Signature:
     parameters: Mapping[str, ParameterSignature] = field(default_factory=dict)
     role: str = ""
     description: str = ""
-    partitioned: bool = False
+    partitions: int = 0
     windowed: bool = False
     fingerprint: bool = False
     reads_outside: bool = False
