@@ -1,0 +1,83 @@
+"""The cache key of a step: a function of what decides its result, and of nothing else.
+
+    key = SHA-256 of the canonical JSON of
+          contract version · component identity (code, lock, Python) · parameters, defaults filled in · content digests of inputs
+          · names of outputs · number of partitions · environment variables · window (if it reads one) · fingerprint (if it reads outside)
+
+Never names of steps, pipelines or files, URIs of inputs, tags, times of modification, or how many workers share the work.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from hashlib import sha256
+from typing import Any
+
+from lykeion.core.content import canonical
+from lykeion.core.pipelines.contract import CONTRACT_VERSION
+from lykeion.core.pipelines.signature import Signature
+
+
+@dataclass(frozen=True, slots=True)
+class KeyMaterial:
+    """Everything that decides a step's result. `inputs`: name -> content digest. `nonce` makes a key that nothing else has."""
+
+    identity: str
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    outputs: tuple[str, ...] = ()
+    partitions: int = 0
+    env: Mapping[str, str] = field(default_factory=dict)
+    window: tuple[str, str] | None = None
+    fingerprint: str = ""
+    nonce: str = ""
+    contract: int = CONTRACT_VERSION
+
+    @property
+    def key(self) -> str:
+        """64 hex digits."""
+        return sha256(canonical(asdict(self))).hexdigest()
+
+    def differs_from(self, other: "KeyMaterial") -> list[str]:
+        """Which parts differ, as sentences, for `lykeion explain`; empty where the keys are the same."""
+        sentences = []
+        named = {"parameters": "parameter", "inputs": "input", "env": "environment variable"}
+        for part, noun in named.items():
+            mine, theirs = getattr(self, part), getattr(other, part)
+            for name in sorted(mine.keys() | theirs.keys()):
+                if mine.get(name, MISSING) != theirs.get(name, MISSING):
+                    sentences.append(f"{noun} {name}: {shown(theirs, name)} then, {shown(mine, name)} now")
+        plain = {
+            "identity": "the component's code, its requirements or the Python version",
+            "fingerprint": "what the component reads outside its inputs",
+            "window": "the window",
+            "outputs": "the names of the outputs",
+            "partitions": "the number of partitions",
+            "contract": "the version of the step contract",
+        }
+        sentences += [f"{meaning} changed" for part, meaning in plain.items() if getattr(self, part) != getattr(other, part)]
+        if self.nonce != other.nonce:
+            sentences.append("the step is not cached (cache: never, or it reads something outside and has no fingerprint)")
+        return sentences
+
+
+class Missing:
+    def __repr__(self) -> str:
+        return "nothing"
+
+
+MISSING = Missing()
+
+
+def shown(values: Mapping[str, Any], name: str) -> str:
+    text = repr(values.get(name, MISSING))
+    return text if len(text) <= 60 else f"{text[:40]}…{text[-16:]}"
+
+
+def effective_parameters(given: Mapping[str, Any], signature: Signature) -> dict[str, Any]:
+    """What the component will really be called with: defaults filled in, whole numbers made floats where it takes floats."""
+    merged = {name: declared.default for name, declared in signature.parameters.items() if not declared.required} | dict(given)
+    for name, declared in signature.parameters.items():
+        value = merged.get(name)
+        if declared.type == "number" and isinstance(value, int) and not isinstance(value, bool):
+            merged[name] = float(value)
+    return merged
