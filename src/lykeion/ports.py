@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 from lykeion.core.pipelines.signature import Signature
-from lykeion.core.resources import Resource
+from lykeion.core.resources import Resource, Training
 from lykeion.core.values import Applied, Child, Event, Ref, StepResult
 
 
@@ -38,6 +38,12 @@ class Resources(Protocol):
 
     def list(self, kind: str) -> Sequence[Resource]:
         """All of a kind, oldest first."""
+
+    def unfinished(self, kind: str) -> Sequence[Resource]:
+        """Those of a kind whose `status.phase` is not Succeeded, Failed or Cancelled, oldest first. Cheap however many have ended."""
+
+    def newest_before(self, training: Training) -> Training | None:
+        """The newest other Training with the same `spec.pipelineRef` that has ended and is older than `training`."""
 
     def delete(self, kind: str, name: str) -> None:
         """Raises NotFound."""
@@ -105,28 +111,31 @@ class ObjectStore(Protocol):
     def create(self, key: str, data: bytes) -> bool:
         """Create-only put: False where the key exists. Of many writers exactly one gets True."""
 
-    def upload(self, key: str, source: Path) -> None:
-        """Stream a file of any size; visible only when whole."""
+    def upload(self, key: str, chunks: Iterable[bytes]) -> None:
+        """Stream an object of any size; visible only when whole: what `chunks` raises leaves nothing."""
 
     def get(self, key: str) -> bytes:
         """Raises NotFound."""
 
-    def download(self, key: str, target: Path) -> None:
-        """Stream to a file; raises NotFound."""
+    def read(self, key: str, start: int = 0) -> Iterator[bytes]:
+        """Stream an object from byte `start` on; raises NotFound."""
 
     def list(self, prefix: str) -> Iterable[tuple[str, int]]:
-        """(key, size) of everything below `prefix`, in no promised order."""
+        """(key, size) of everything below the folder `prefix` ("" is the root), in no promised order."""
+
+    def names(self, prefix: str) -> Iterable[str]:
+        """What lies directly in the folder `prefix`, folders and objects, each once and without the path, in no promised order."""
 
     def delete(self, keys: Iterable[str]) -> None:
         """Those that do not exist are passed over."""
 
     def local_path(self, key: str) -> Path | None:
-        """Where the object is a plain file on this machine, that path; None otherwise."""
+        """Where objects are plain files on this machine, the path that this one has (or would have); None otherwise."""
 
 
 class Components(Protocol):
-    def describe(self, folder: str, component: str) -> Signature:
-        """What a component says of itself, its code's identity with it. `folder` is the pipeline's.
+    def describe_all(self, folder: str, components: Sequence[str], lock: Path | None = None) -> Mapping[str, Signature]:
+        """What components say of themselves, their code's identity with it. `folder` is the pipeline's, `lock` its requirements.
 
-        Raises Invalid where it cannot be found, cannot be imported, or is no component.
+        Raises Invalid, with every problem, where one cannot be found, cannot be imported, or is no component.
         """

@@ -19,7 +19,10 @@ from lykeion.core.pipelines.signature import Signature
 
 @dataclass(frozen=True, slots=True)
 class KeyMaterial:
-    """Everything that decides a step's result. `inputs`: name -> content digest. `nonce` makes a key that nothing else has."""
+    """Everything that decides a step's result. `inputs`: name -> content digest.
+
+    `expires` is the end of the stretch of time in which a result with a time to live counts; `nonce` makes a key that nothing else has.
+    """
 
     identity: str
     parameters: Mapping[str, Any] = field(default_factory=dict)
@@ -29,6 +32,7 @@ class KeyMaterial:
     env: Mapping[str, str] = field(default_factory=dict)
     window: tuple[str, str] | None = None
     fingerprint: str = ""
+    expires: str = ""
     nonce: str = ""
     contract: int = CONTRACT_VERSION
 
@@ -37,21 +41,30 @@ class KeyMaterial:
         """64 hex digits."""
         return sha256(canonical(asdict(self))).hexdigest()
 
+    @staticmethod
+    def of(stored: Mapping[str, Any]) -> "KeyMaterial":
+        """From what a manifest keeps."""
+        tuples = {"outputs": tuple(stored["outputs"]), "window": tuple(stored["window"]) if stored["window"] else None}
+        return KeyMaterial(**{**stored, **tuples})
+
     def differs_from(self, other: "KeyMaterial") -> list[str]:
         """Which parts differ, as sentences, for `lykeion explain`; empty where the keys are the same."""
         sentences = []
         named = {"parameters": "parameter", "inputs": "input", "env": "environment variable"}
         for part, noun in named.items():
             mine, theirs = getattr(self, part), getattr(other, part)
-            for name in sorted(mine.keys() | theirs.keys()):
-                if mine.get(name, MISSING) != theirs.get(name, MISSING):
-                    sentences.append(f"{noun} {name}: {shown(theirs, name)} then, {shown(mine, name)} now")
+            sentences += [
+                f"{noun} {name}: {shown(theirs, name)} then, {shown(mine, name)} now"
+                for name in sorted(mine.keys() | theirs.keys())
+                if mine.get(name, MISSING) != theirs.get(name, MISSING)
+            ]
         plain = {
             "identity": "the component's code, its requirements or the Python version",
             "fingerprint": "what the component reads outside its inputs",
             "window": "the window",
             "outputs": "the names of the outputs",
             "partitions": "the number of partitions",
+            "expires": "its time to live passed: the end of its validity",
             "contract": "the version of the step contract",
         }
         sentences += [f"{meaning} changed" for part, meaning in plain.items() if getattr(self, part) != getattr(other, part)]

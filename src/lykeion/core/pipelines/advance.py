@@ -1,0 +1,232 @@
+"""What one step of a Training does next: wait, find its result in the cache, start an attempt, take over a result, retry, or fail."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from lykeion.core.pipelines.contract import StepFile
+from lykeion.core.pipelines.inputs import Blocked, Inputs, Waiting, gather
+from lykeion.core.pipelines.keys import KeyMaterial, effective_parameters
+from lykeion.core.pipelines.signature import Signature
+from lykeion.core.resources.pipeline import Step
+from lykeion.core.resources.training import StepStatus, Training
+from lykeion.core.values import Child, Observed, Ref, Resources, StepResult, Task
+
+SECRET = re.compile(r"\$\{secrets\.([^.}]+\.[^}]+)\}")
+NOT_ITS_FAULT = frozenset({"Lost"})  # the engine lost the worker: not an attempt of the step's
+LOSSES_ALLOWED = 3
+LONGEST_BACKOFF = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Advance:
+    """What follows for one step. `status` is the same object where nothing changed."""
+
+    status: StepStatus
+    tasks: tuple[Task, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """The run that a step belongs to: its snapshot, and how its steps are by now."""
+
+    training: Training
+    observed: Observed
+    steps: Mapping[str, StepStatus]
+    signatures: Mapping[str, Signature]
+    models: Mapping[str, Mapping[str, Any]]
+    folder: str
+
+    @property
+    def window(self) -> tuple[str, str] | None:
+        given = self.training.spec.window
+        return (given.start.isoformat(), given.end.isoformat()) if given else None
+
+
+def advance(step: Step, run: Run) -> Advance:
+    """One step, one pass. Pure; called for every step that has not ended."""
+    status = run.steps[step.name]
+    inputs = gather(step, run.steps, run.models)
+    if isinstance(inputs, Waiting):
+        return Advance(changed(status, reason="WaitingForInput", message=f"waiting for step {inputs.step}"))
+    if isinstance(inputs, Blocked):
+        phase = "Failed" if inputs.failed else "Skipped"
+        return Advance(ended(status, phase, run.observed.now, reason=inputs.reason, message=inputs.message))
+    signature = run.signatures[step.component or ""]
+    if signature.fingerprint and not status.fingerprint:
+        return fingerprinted(step, signature, inputs, status, run)
+    if not status.key:
+        return looked_up(step, signature, inputs, status, run)
+    return attempted(step, signature, inputs, status, run)
+
+
+def changed(status: StepStatus, **fields: Any) -> StepStatus:
+    """`status` with these fields; the same object where they are as they were."""
+    if all(getattr(status, name) == value for name, value in fields.items()):
+        return status
+    return status.model_copy(update=fields)
+
+
+def ended(status: StepStatus, phase: str, now: datetime, **fields: Any) -> StepStatus:
+    return changed(status, **{"phase": phase, "finished_at": now, "retry_at": None, **fields})
+
+
+def material_of(step: Step, signature: Signature, inputs: Inputs, status: StepStatus, run: Run) -> KeyMaterial:
+    """What the step's key is made of."""
+    uncached = step.cache == "never" or signature.reads_outside
+    begun = run.training.status.started_at
+    expires = ""
+    if isinstance(step.cache, float) and step.cache > 0 and begun:  # aligned stretches of time: a result is never older than one
+        expires = str(int((begun.timestamp() // step.cache + 1) * step.cache))
+    return KeyMaterial(
+        identity=signature.identity,
+        parameters=effective_parameters(step.with_, signature),
+        inputs=inputs.digests,
+        outputs=tuple(sorted(signature.outputs)),
+        partitions=signature.partitions,
+        env={name: value for name, value in step.env.items() if not SECRET.search(value)},
+        window=run.window if signature.windowed else None,
+        fingerprint=status.fingerprint,
+        expires=expires,
+        nonce=f"{run.training.metadata.uid}/{step.name}" if uncached else "",
+    )
+
+
+def looked_up(step: Step, signature: Signature, inputs: Inputs, status: StepStatus, run: Run) -> Advance:
+    """The key is known: take the cached result, or say why there is none and start."""
+    material = material_of(step, signature, inputs, status, run)
+    key, now = material.key, run.observed.now
+    found = run.observed.outputs.get(key)
+    if found is not None and not found.uncached:
+        taken = taken_over(
+            status.model_copy(update={"key": key, "cache": "hit", "started_at": status.started_at or now}), found, "Cached", now
+        )
+        return Advance(taken)
+    previous = run.observed.previous.get(step.name)
+    if found is not None:
+        why = found.uncached
+    elif previous is None:
+        why = "no earlier run of this step is known"
+    else:
+        why = "; ".join(material.differs_from(KeyMaterial.of(previous))) or "its result is no longer on the volume"
+    uncached = step.cache == "never" or signature.reads_outside
+    known = status.model_copy(update={"key": key, "cache": "off" if uncached else "miss", "why": why, "reason": "", "message": ""})
+    return started(step, signature, inputs, known, run)
+
+
+def started(step: Step, signature: Signature, inputs: Inputs, status: StepStatus, run: Run) -> Advance:
+    """A new attempt."""
+    status = changed(status, attempts=status.attempts + 1, phase="Waiting", reason="Queued", message="", retry_at=None)
+    return Advance(status, (task(step, signature, inputs, status, run),))
+
+
+def attempted(step: Step, signature: Signature, inputs: Inputs, status: StepStatus, run: Run) -> Advance:
+    """An attempt was started: how is it?"""
+    now = run.observed.now
+    if status.retry_at is not None:
+        return started(step, signature, inputs, status, run) if now >= status.retry_at else Advance(status)
+    child = run.observed.children.get(task_name(run.training, step, status.attempts))
+    if child is None:  # another engine took over: what it finished is on the volume, the rest it starts again
+        found = run.observed.outputs.get(status.key)
+        return Advance(
+            taken_over(status, found, "Succeeded", now) if found else status, () if found else (task(step, signature, inputs, status, run),)
+        )
+    if child.phase == "Succeeded":
+        result = child.results[step.name]
+        done = taken_over(observed_progress(status, child), result, "Succeeded", child.finished or now)
+        return Advance(changed(done, cache="off", why=result.uncached) if result.uncached else done)
+    if child.phase == "Failed":
+        return Advance(failed(step, observed_progress(status, child), child, now))
+    return Advance(observed_progress(status, child))
+
+
+def observed_progress(status: StepStatus, child: Child) -> StepStatus:
+    running = child.phase != "Pending"
+    return changed(
+        status,
+        phase="Running" if running else "Waiting",
+        reason="" if running else "Queued",
+        message="",
+        started_at=status.started_at or child.started,
+        done=child.done,
+        total=child.total,
+        unit=child.unit,
+        cpu_seconds=round(child.cpu, 4),
+    )
+
+
+def taken_over(status: StepStatus, result: StepResult, phase: str, now: datetime) -> StepStatus:
+    return ended(
+        status, phase, now, reason="", message="", outputs=dict(result.outputs), metrics=dict(result.metrics), result=dict(result.result)
+    )
+
+
+def failed(step: Step, status: StepStatus, child: Child, now: datetime) -> StepStatus:
+    """Try again after a pause that doubles, or give up."""
+    fields = {"reason": child.reason or "Error", "message": child.message, "log_tail": child.log_tail}
+    extra = LOSSES_ALLOWED if child.reason in NOT_ITS_FAULT else 0
+    if status.attempts > step.retry.limit + extra or child.reason == "Cancelled":
+        return ended(status, "Failed", child.finished or now, **fields)
+    pause = 0.0 if extra else min(step.retry.backoff * 2 ** (status.attempts - 1), LONGEST_BACKOFF)
+    return changed(status, phase="Waiting", retry_at=now + timedelta(seconds=pause), **fields)
+
+
+def fingerprinted(step: Step, signature: Signature, inputs: Inputs, status: StepStatus, run: Run) -> Advance:
+    """Ask what the component would read outside, in a worker, since it is the user's code."""
+    name = f"{run.training.name}.{step.name}.fingerprint"
+    child = run.observed.children.get(name)
+    if child is None:
+        asked = task(step, signature, inputs, status, run, mode="fingerprint")
+        return Advance(changed(status, reason="Fingerprint", message="looking at what it reads outside"), (asked,))
+    if child.phase == "Failed":
+        fields = {"reason": child.reason or "Error", "log_tail": child.log_tail, "message": f"its fingerprint: {child.message}"}
+        return Advance(ended(status, "Failed", run.observed.now, **fields))
+    if child.phase != "Succeeded":
+        return Advance(status)
+    return advance(step, with_step(run, changed(status, fingerprint=str(child.results[step.name].result["fingerprint"]))))
+
+
+def with_step(run: Run, status: StepStatus) -> Run:
+    return Run(run.training, run.observed, {**run.steps, status.name: status}, run.signatures, run.models, run.folder)
+
+
+def task_name(training: Training, step: Step, attempt: int) -> str:
+    return f"{training.name}.{step.name}.{attempt}"
+
+
+def task(step: Step, signature: Signature, inputs: Inputs, status: StepStatus, run: Run, mode: str = "run") -> Task:
+    """The work of one attempt (or of the fingerprint), as an engine is told."""
+    runs = mode == "run"
+    file = StepFile(
+        step=step.name,
+        component=signature.component,
+        key=status.key if runs else "",
+        mode="run" if runs else "fingerprint",
+        folder=run.folder,
+        parameters=effective_parameters(step.with_, signature),
+        inputs=inputs.paths,
+        digests=inputs.digests,
+        outputs=tuple(sorted(signature.outputs)) if runs else (),
+        window=run.window,
+        partition_count=signature.partitions,
+        attempt=status.attempts,
+        closure=signature.closure,
+        material=asdict(material_of(step, signature, inputs, status, run)) if runs else {},
+    )
+    secrets = {name: found[1] for name, value in step.env.items() if (found := SECRET.fullmatch(value))}
+    return Task(
+        name=task_name(run.training, step, status.attempts) if runs else f"{run.training.name}.{step.name}.fingerprint",
+        owner=Ref("Training", run.training.name),
+        steps=(file,),
+        imports=signature.imports,
+        models=inputs.models,
+        partitions=signature.partitions if runs else 0,
+        parallelism=step.parallelism if runs else 1,
+        resources=Resources(step.resources.cpu, step.resources.memory),
+        env={name: value for name, value in step.env.items() if name not in secrets},
+        secrets=secrets,
+        attempt=status.attempts,
+        timeout=step.timeout,
+    )

@@ -1,0 +1,206 @@
+"""The loop body that moves Trainings on: read what is, decide (`core.pipelines.training`), do what was decided.
+
+Statuses live in memory while a Training runs and are written at most twice a second, and at once when it ends. That is safe because
+nothing depends on them: what is finished is on the volume, and a new controller finds it there.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from lykeion.core.content import digest_of_value
+from lykeion.core.pipelines.begin import Surroundings, begin, refused
+from lykeion.core.pipelines.check import check
+from lykeion.core.pipelines.template import given_parameters, render
+from lykeion.core.pipelines.training import OVER, decide
+from lykeion.core.resources.metadata import SOURCE_FILE
+from lykeion.core.resources.pipeline import Pipeline, PipelineSpec
+from lykeion.core.resources.training import Training, TrainingStatus
+from lykeion.core.values import Json, ModelVersion, Observed, Ref
+from lykeion.daemons.lookup import Lookup
+from lykeion.errors import Conflict, Invalid, NotFound, Problem
+from lykeion.ports import Children, Clock, Components, Outputs, Resources
+
+WRITE_EVERY = timedelta(seconds=0.5)
+
+
+@dataclass(slots=True)
+class Moving:
+    """A Training that is not over, as this controller knows it: newer than what is written."""
+
+    training: Training
+    written: TrainingStatus
+    written_at: datetime
+    previous: Mapping[str, str] = field(default_factory=dict)  # step -> key in the run before
+
+
+class Trainings:
+    """Moves every Training of the install on, by passes. `repository` is the URL that they publish to."""
+
+    def __init__(
+        self,
+        resources: Resources,
+        children: Children,
+        outputs: Outputs,
+        components: Components,
+        resolve: Callable[[str], ModelVersion | None],
+        repository: str,
+        clock: Clock,
+    ) -> None:
+        self.resources, self.children, self.outputs, self.components = resources, children, outputs, components
+        self.resolve, self.repository, self.clock = resolve, repository, clock
+        self.moving: dict[str, Moving] = {}
+        self.seen = -1
+
+    def pass_(self) -> float | None:
+        """One pass over all that move; in how many seconds to look again at the latest."""
+        self.take_in()
+        pauses = [self.move(moving) for moving in list(self.moving.values())]
+        return min((pause for pause in pauses if pause is not None), default=None)
+
+    def take_in(self) -> None:
+        """What people asked for since the last pass: new Trainings, cancelled ones, deleted ones."""
+        changes = self.resources.changes()
+        if changes == self.seen:
+            return
+        self.seen = changes
+        wanted = {training.name: training for training in self.resources.unfinished("Training") if isinstance(training, Training)}
+        for name in self.moving.keys() - wanted.keys():
+            for child in self.children.observe(Ref("Training", name)):
+                self.children.delete(child)
+            del self.moving[name]
+        for name, training in wanted.items():
+            known = self.moving.get(name)
+            if known is None or known.training.metadata.uid != training.metadata.uid:
+                self.moving[name] = Moving(training, training.status, self.clock.now(), self.keys_before(training))
+            else:
+                known.training = training.model_copy(update={"status": known.training.status})
+
+    def move(self, moving: Moving) -> float | None:
+        """One Training, one pass."""
+        now = self.clock.now()
+        training = moving.training
+        ref = Ref("Training", training.name)
+        if training.status.pipeline is None and training.spec.state == "Run":
+            training = training.model_copy(update={"status": self.begun(training, now)})
+        observed = Observed(
+            resource=training,
+            children=self.children.observe(ref),
+            now=now,
+            outputs=Lookup(self.outputs.find),
+            versions=Lookup(self.resolve),
+            previous=Lookup(lambda step: self.material(moving.previous.get(step))),
+        )
+        decision = decide(observed, self.repository)
+        for child in decision.apply:
+            self.children.apply(child)
+        for event in decision.events:
+            self.resources.record(event, now)
+        moving.training = training.model_copy(update={"status": decision.status})
+        over = decision.status.phase in OVER
+        if decision.status is not moving.written and (over or now - moving.written_at >= WRITE_EVERY):
+            self.write(moving, now)
+        if over and moving.written is moving.training.status:
+            for name in (*decision.delete, *observed.children):
+                self.children.delete(name)
+            self.moving.pop(training.name, None)
+        unwritten = None if decision.status is moving.written else WRITE_EVERY.total_seconds()
+        return min((pause for pause in (decision.look_again, unwritten) if pause is not None), default=None)
+
+    def write(self, moving: Moving, now: datetime) -> None:
+        """Write the status down; somebody who changed the resource meanwhile is heard on the next pass."""
+        try:
+            stored = self.resources.write_status(moving.training)
+        except (Conflict, NotFound):
+            self.seen = -1
+            try:
+                fresh = self.resources.get("Training", moving.training.name)
+            except NotFound:
+                return
+            moving.training = fresh.model_copy(update={"status": moving.training.status})
+            return
+        status = moving.training.status
+        moving.training = stored.model_copy(update={"status": status})
+        moving.written, moving.written_at = status, now
+
+    def begun(self, training: Training, now: datetime) -> TrainingStatus:
+        """The first status: a snapshot to run from, or why it cannot be run."""
+        generation = training.metadata.generation
+        try:
+            return begin(self.surroundings(training), training.spec.steps, Lookup(self.resolve), generation, now)
+        except Invalid as error:
+            return refused(error, generation, now)
+
+    def surroundings(self, training: Training) -> Surroundings:
+        """Read the pipeline and the components that it names. Raises Invalid with every problem."""
+        spec, source = self.pipeline_of(training)
+        parameters = given_parameters(spec, training.spec.parameters)
+        window = training.spec.window
+        rendered = render(spec, parameters, (window.start, window.end) if window else None)
+        folder = str(Path(source).parent) if source else ""
+        return describe_pipeline(rendered, folder, source, self.components)
+
+    def pipeline_of(self, training: Training) -> tuple[PipelineSpec, str]:
+        """The pipeline's spec and the file that it was read from."""
+        if training.spec.pipeline is not None:
+            return training.spec.pipeline, training.metadata.annotations.get(SOURCE_FILE, "")
+        assert training.spec.pipeline_ref is not None  # the spec has one of the two
+        try:
+            pipeline = self.resources.get("Pipeline", training.spec.pipeline_ref.name)
+        except NotFound as error:
+            raise Invalid([Problem(str(error), field="spec.pipelineRef.name", value=training.spec.pipeline_ref.name)]) from error
+        assert isinstance(pipeline, Pipeline)
+        return pipeline.spec, pipeline.metadata.annotations.get(SOURCE_FILE, "")
+
+    def keys_before(self, training: Training) -> dict[str, str]:
+        """step -> key in the newest other Training of the same pipeline, for saying why a step runs again."""
+        if training.spec.pipeline_ref is None:
+            return {}
+        before = self.resources.newest_before(training)
+        return {step.name: step.key for step in before.status.steps if step.key} if isinstance(before, Training) else {}
+
+    def material(self, key: str | None) -> Mapping[str, Json] | None:
+        found = self.outputs.find(key) if key else None
+        return found.material if found and found.material else None
+
+
+def describe_pipeline(spec: PipelineSpec, folder: str, source: str, components: Components) -> Surroundings:
+    """A rendered pipeline with what its components say of themselves. Raises Invalid with every problem that it has."""
+    images = [
+        Problem(
+            f"step {step.name} runs an image, and this engine cannot run images yet",
+            field="spec.steps.image",
+            value=step.image,
+            file=source,
+            remedy="use a component, or run it on Kubernetes",
+        )
+        for step in spec.steps
+        if step.image
+    ]
+    if images:
+        raise Invalid(images)
+    signatures = components.describe_all(folder, [step.component for step in spec.steps if step.component], lock_of(spec, folder))
+    problems = check(spec, signatures, source)
+    if problems:
+        raise Invalid(problems)
+    return Surroundings(spec, folder, "", dict(signatures))
+
+
+def lock_of(spec: PipelineSpec, folder: str) -> Path | None:
+    """The requirements file of the pipeline; raises Invalid where it is named but not there."""
+    if spec.environment.requirements is None:
+        return None
+    path = Path(folder) / spec.environment.requirements
+    if not path.is_file():
+        raise Invalid(
+            [
+                Problem(
+                    "no such file",
+                    field="spec.environment.requirements",
+                    value=str(path),
+                    remedy="write its path relative to the pipeline's file",
+                )
+            ]
+        )
+    return path
