@@ -5,11 +5,10 @@ nothing depends on them: what is finished is on the volume, and a new controller
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from lykeion.core.content import digest_of_value
 from lykeion.core.pipelines.begin import Surroundings, begin, refused
 from lykeion.core.pipelines.check import check
 from lykeion.core.pipelines.template import given_parameters, render
@@ -184,7 +183,7 @@ def describe_pipeline(spec: PipelineSpec, folder: str, source: str, components: 
     problems = check(spec, signatures, source)
     if problems:
         raise Invalid(problems)
-    return Surroundings(spec, folder, "", dict(signatures))
+    return Surroundings(spec, folder, dict(signatures))
 
 
 def lock_of(spec: PipelineSpec, folder: str) -> Path | None:

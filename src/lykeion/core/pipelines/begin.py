@@ -20,12 +20,11 @@ NOT_NEEDED = "NotNeeded"
 class Surroundings:
     """What was read before a run could be planned. `pipeline` is rendered: no `${parameters.…}` is left in it.
 
-    `lock` is the digest of the requirements file, "" without one. `signatures` is by component reference.
+    `signatures` is by component reference.
     """
 
     pipeline: PipelineSpec
     folder: str
-    lock: str
     signatures: Mapping[str, Signature]
 
 
@@ -48,7 +47,6 @@ def begin(
         started_at=now,
         pipeline=given.pipeline,
         folder=given.folder,
-        lock=given.lock,
         components=dict(given.signatures),
         models=models,
         steps=tuple(

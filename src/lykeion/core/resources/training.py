@@ -102,7 +102,6 @@ class TrainingStatus(Strict):
     finished_at: datetime | None = None
     pipeline: PipelineSpec | None = None
     folder: str = ""
-    lock: str = ""
     components: dict[str, Signature] = {}
     models: dict[str, dict[str, Any]] = {}
     steps: tuple[StepStatus, ...] = ()
