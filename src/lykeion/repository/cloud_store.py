@@ -1,0 +1,97 @@
+"""An object store in a bucket: S3 and what speaks like it, Google Cloud Storage, Azure. By obstore.
+
+Credentials, region and endpoint come from the environment that each cloud's own tools read (`AWS_ACCESS_KEY_ID`, `AWS_ENDPOINT_URL` …).
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from obstore.exceptions import AlreadyExistsError, BaseError
+from obstore.store import AzureStore, GCSStore, S3Store
+
+from lykeion.errors import NotFound, Unavailable
+
+PART = 8 << 20  # bytes of a part of a large upload, and of a chunk of a download
+DELETE_AT_ONCE = 1000
+
+
+class CloudStore:
+    """Fulfils ports.ObjectStore. `url` is for messages."""
+
+    def __init__(self, store: S3Store | GCSStore | AzureStore, url: str) -> None:
+        self.store = store
+        self.url = url.rstrip("/")
+
+    def put(self, key: str, data: bytes) -> None:
+        try:
+            self.store.put(key, data)
+        except BaseError as error:
+            self._unavailable("write", key, error)
+
+    def create(self, key: str, data: bytes) -> bool:
+        try:
+            self.store.put(key, data, mode="create", use_multipart=False)
+        except AlreadyExistsError:
+            return False
+        except BaseError as error:
+            self._unavailable("write", key, error)
+        return True
+
+    def upload(self, key: str, chunks: Iterable[bytes]) -> None:
+        try:
+            self.store.put(key, iter(chunks), chunk_size=PART)
+        except BaseError as error:
+            self._unavailable("write", key, error)
+
+    def get(self, key: str) -> bytes:
+        try:
+            return bytes(self.store.get(key).bytes())
+        except FileNotFoundError as error:
+            raise NotFound(f"{self.url} has no {key}") from error
+        except BaseError as error:
+            self._unavailable("read", key, error)
+
+    def read(self, key: str, start: int = 0) -> Iterator[bytes]:
+        try:
+            if start and start >= self.store.head(key)["size"]:
+                return
+            found = self.store.get(key, options={"range": {"offset": start}}) if start else self.store.get(key)
+            for chunk in found.stream(min_chunk_size=PART):
+                yield bytes(chunk)
+        except FileNotFoundError as error:
+            raise NotFound(f"{self.url} has no {key}") from error
+        except BaseError as error:
+            self._unavailable("read", key, error)
+
+    def list(self, prefix: str) -> Iterator[tuple[str, int]]:
+        try:
+            for page in self.store.list(prefix or None, chunk_size=1000):
+                yield from ((found["path"], found["size"]) for found in page)
+        except BaseError as error:
+            self._unavailable("list", prefix, error)
+
+    def names(self, prefix: str) -> Sequence[str]:
+        try:
+            found = self.store.list_with_delimiter(prefix or None)
+        except BaseError as error:
+            self._unavailable("list", prefix, error)
+        paths = [*found["common_prefixes"], *(each["path"] for each in found["objects"])]
+        return [path.rstrip("/").rpartition("/")[2] for path in paths]
+
+    def delete(self, keys: Iterable[str]) -> None:
+        wanted = list(keys)
+        for first in range(0, len(wanted), DELETE_AT_ONCE):
+            try:
+                self.store.delete(wanted[first : first + DELETE_AT_ONCE])
+            except FileNotFoundError:
+                continue  # a store that minds what is gone already
+            except BaseError as error:
+                self._unavailable("delete", wanted[first], error)
+
+    def local_path(self, key: str) -> Path | None:  # noqa: ARG002 - a bucket has none
+        return None
+
+    def _unavailable(self, verb: str, key: str, error: BaseError) -> NoReturn:
+        first_line = str(error).partition("\n")[0]
+        raise Unavailable(f"cannot {verb} {self.url}/{key}: {first_line}") from error

@@ -1,0 +1,170 @@
+"""An object store in a folder of this machine, by plain file operations.
+
+An object appears whole or not at all, also after a crash: it is written beside (`.staging/`), synced, and then linked (create-only) or
+renamed (replace) into place, and the folder is synced. `link` fails where the name exists, which makes create-only put exact among
+any number of processes. obstore is not used for it: used before a fork it would hang the child, and steps are forked.
+"""
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from uuid import uuid4
+
+from lykeion.errors import Invalid, NotFound, Unavailable
+
+CHUNK = 1 << 20
+RETRIES = 100
+STAGING = ".staging"
+
+
+class LocalStore:
+    """Fulfils ports.ObjectStore under `root`, which is made when something is first written."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.absolute()
+
+    def put(self, key: str, data: bytes) -> None:
+        self.upload(key, (data,))
+
+    def create(self, key: str, data: bytes) -> bool:
+        target = self.file(key)
+        if target.exists():
+            return False
+        beside = self._write((data,))
+        try:
+            self._place(target, lambda: os.link(beside, target))
+        except FileExistsError:
+            return False
+        finally:
+            beside.unlink()
+        return True
+
+    def upload(self, key: str, chunks: Iterable[bytes]) -> None:
+        target = self.file(key)
+        beside = self._write(chunks)
+        try:
+            self._place(target, lambda: beside.replace(target))
+        finally:
+            beside.unlink(missing_ok=True)
+
+    def get(self, key: str) -> bytes:
+        try:
+            return self.file(key).read_bytes()
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
+            raise NotFound(f"{self.root} has no {key}") from error
+        except OSError as error:
+            raise Unavailable(f"cannot read {self.file(key)}: {error.strerror}") from error
+
+    def read(self, key: str, start: int = 0) -> Iterator[bytes]:
+        try:
+            stream = self.file(key).open("rb")
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
+            raise NotFound(f"{self.root} has no {key}") from error
+        except OSError as error:
+            raise Unavailable(f"cannot read {self.file(key)}: {error.strerror}") from error
+        with stream:
+            stream.seek(start)
+            while chunk := stream.read(CHUNK):
+                yield chunk
+
+    def list(self, prefix: str) -> Iterator[tuple[str, int]]:
+        for folder, inner, files in os.walk(self.file(prefix)):
+            inner[:] = [name for name in inner if name != STAGING]
+            for name in files:
+                path = Path(folder, name)
+                try:
+                    size = path.stat().st_size
+                except FileNotFoundError:
+                    continue  # deleted meanwhile
+                yield path.relative_to(self.root).as_posix(), size
+
+    def names(self, prefix: str) -> Sequence[str]:
+        try:
+            return [name for name in os.listdir(self.file(prefix)) if name != STAGING]
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        except OSError as error:
+            raise Unavailable(f"cannot read {self.file(prefix)}: {error.strerror}") from error
+
+    def delete(self, keys: Iterable[str]) -> None:
+        """Folders that become empty go with what was in them."""
+        folders: set[Path] = set()
+        for key in keys:
+            path = self.file(key)
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as error:
+                raise Unavailable(f"cannot delete {path}: {error.strerror}") from error
+            folders.add(path.parent)
+        for folder in sorted(folders, reverse=True):
+            remove_empty(folder, self.root)
+
+    def local_path(self, key: str) -> Path:
+        return self.file(key)
+
+    def file(self, key: str) -> Path:
+        if any(part in ("", ".", "..") for part in key.split("/")) and key:
+            raise Invalid(f"{key!r} is no key: it has an empty part, '.' or '..'")
+        return self.root / key
+
+    def _place(self, target: Path, place: Callable[[], object]) -> None:
+        """Put a written file where it belongs, durably. FileExistsError passes."""
+        for _ in range(RETRIES):
+            try:
+                make_folder(target.parent)
+                place()
+                sync_folder(target.parent)
+            except FileNotFoundError:
+                continue  # the folder was empty, and somebody removed it just now
+            except FileExistsError:
+                raise
+            except OSError as error:
+                raise Unavailable(f"cannot write {target}: {error.strerror}") from error
+            return
+        raise Unavailable(f"cannot write {target}: its folder is removed again and again")
+
+    def _write(self, chunks: Iterable[bytes]) -> Path:
+        """A synced file beside, read-only: what is published does not change."""
+        beside = self.root / STAGING / uuid4().hex
+        try:
+            make_folder(beside.parent)
+            with beside.open("xb") as stream:
+                for chunk in chunks:
+                    stream.write(chunk)
+                stream.flush()
+                os.fchmod(stream.fileno(), 0o444)
+                os.fsync(stream.fileno())
+        except OSError as error:
+            beside.unlink(missing_ok=True)
+            raise Unavailable(f"cannot write to {self.root}: {error.strerror}") from error
+        except BaseException:
+            beside.unlink(missing_ok=True)
+            raise
+        return beside
+
+
+def make_folder(folder: Path) -> None:
+    """With all above it, each of them synced into its parent: after a power cut it is still there."""
+    if folder.is_dir():
+        return
+    make_folder(folder.parent)
+    folder.mkdir(exist_ok=True)
+    sync_folder(folder.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def remove_empty(folder: Path, root: Path) -> None:
+    """`folder` and those above it, below `root`, as far as nothing is in them."""
+    while folder != root:
+        try:
+            folder.rmdir()
+        except OSError:
+            return  # not empty, or gone already
+        folder = folder.parent

@@ -1,0 +1,97 @@
+"""The way in: which files a folder holds, their digests, and their bytes into the store."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from lykeion.core.models import layer
+from lykeion.core.models.manifest import MANIFEST, VersionFile
+from lykeion.errors import Corrupt, Invalid, Problem
+from lykeion.ports import ObjectStore
+
+CHUNK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """A file to publish: its path in the version, where it is now, its size in bytes."""
+
+    path: str
+    file: Path
+    size: int
+
+
+def payload(folder: Path) -> list[Payload]:
+    """The files of a folder, sorted by path. Raises Invalid for what cannot be published, all of it at once."""
+    found: list[Payload] = []
+    problems: list[Problem] = []
+    for above, folders, names in os.walk(folder):
+        for name in names:
+            file = Path(above, name)
+            path = file.relative_to(folder).as_posix()
+            if not file.is_file():
+                problems.append(Problem("it is no regular file", file=str(file), remedy="publish files and folders only"))
+            elif not path.isprintable():
+                problems.append(Problem(f"its name cannot be kept: {path!r}", file=str(folder), remedy="use printable characters"))
+            elif path == MANIFEST:
+                problems.append(Problem("the repository keeps this name for itself", file=str(file), remedy="name the file differently"))
+            else:
+                found.append(Payload(path, file, file.stat().st_size))
+        links = [Path(above, name) for name in folders if Path(above, name).is_symlink()]
+        problems += [Problem("it is a link to a folder", file=str(link), remedy="put the files there") for link in links]
+    if not found and not problems:
+        problems.append(Problem("there is nothing to publish: no such folder, or no file in it", file=str(folder)))
+    if problems:
+        raise Invalid(problems)
+    return sorted(found, key=lambda each: each.path)
+
+
+class Meter:
+    """The bytes of a file, counted and digested while somebody iterates over them: the file's digest, and its image layer's."""
+
+    def __init__(self, given: Payload) -> None:
+        self.given = given
+        self.content, self.layer, self.size = sha256(), sha256(layer.header(given.path, given.size)), 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        with self.given.file.open("rb") as stream:
+            while chunk := stream.read(CHUNK):
+                self.content.update(chunk)
+                self.layer.update(chunk)
+                self.size += len(chunk)
+                yield chunk
+        self.layer.update(layer.trailer(self.given.size))
+
+    def result(self) -> VersionFile:
+        """Raises Corrupt where the file was not as long as it was said to be."""
+        if self.size != self.given.size:
+            raise Corrupt(f"{self.given.file} changed while it was read; publish what nobody writes to any more")
+        return VersionFile(self.given.path, self.size, self.content.hexdigest(), self.layer.hexdigest())
+
+
+def measure(given: Payload) -> VersionFile:
+    """Read a file once, for both digests."""
+    meter = Meter(given)
+    for _ in meter:
+        pass
+    return meter.result()
+
+
+def send(store: ObjectStore, key: str, given: Payload, expected: VersionFile) -> None:
+    """Upload a file. Raises Corrupt where it is not (any more) what was expected; then nothing is left of it."""
+    meter = Meter(given)
+    store.upload(key, meter)
+    if (meter.size, meter.content.hexdigest()) != (expected.size, expected.sha256):
+        store.delete([key])
+        raise Corrupt(f"{given.file} changed while it was uploaded; nothing was published. Publish what nobody writes to any more")
+
+
+def stored_digest(store: ObjectStore, key: str) -> tuple[int, str]:
+    """(size, SHA-256 in hex) of an object, by reading it."""
+    content, size = sha256(), 0
+    for chunk in store.read(key):
+        content.update(chunk)
+        size += len(chunk)
+    return size, content.hexdigest()
