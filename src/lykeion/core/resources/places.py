@@ -1,0 +1,57 @@
+"""Where something was written: the path of a field, the line it stands on, and problems that say both."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from lykeion.errors import Problem
+
+Path = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """The lines of one mapping or list of a file: its own and, by key or position, those of what is in it. A scalar is a bare number."""
+
+    line: int
+    inside: "Mapping[str, Lines | int] | Sequence[Lines | int]"
+
+    def at(self, path: Path) -> int:
+        """The line of the field at `path`, or of the nearest one around it that is there."""
+        here: Lines | int = self
+        for part in path:
+            if isinstance(here, int):
+                break
+            found = here.child(part)
+            if found is None:
+                break
+            here = found
+        return here if isinstance(here, int) else here.line
+
+    def child(self, part: str | int) -> "Lines | int | None":
+        if isinstance(part, str):
+            return self.inside.get(part) if isinstance(self.inside, Mapping) else None
+        return self.inside[part] if isinstance(self.inside, Sequence) and part < len(self.inside) else None
+
+
+def written(path: Path) -> str:
+    """`("spec", "steps", 2, "with", "size")` as people write it: spec.steps[2].with.size"""
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A value in a file: what problems in it are reported against. Without a file, problems name the field alone."""
+
+    file: str = ""
+    lines: Lines | None = None
+    path: Path = ()
+
+    def at(self, *path: str | int) -> "Place":
+        return Place(self.file, self.lines, (*self.path, *path))
+
+    def problem(self, message: str, remedy: str = "", value: object = None) -> Problem:
+        line = self.lines.at(self.path) if self.lines is not None else 0
+        return Problem(message, field=written(self.path), value=value, file=self.file, line=line, remedy=remedy)
