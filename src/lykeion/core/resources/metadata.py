@@ -17,7 +17,13 @@ class Strict(BaseModel):
     """A value with camelCase fields, in which an unknown field is an error, that never changes."""
 
     model_config = ConfigDict(
-        alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True, protected_namespaces=(), use_attribute_docstrings=True
+        alias_generator=to_camel,
+        populate_by_name=True,
+        extra="forbid",
+        frozen=True,
+        protected_namespaces=(),
+        use_attribute_docstrings=True,
+        ser_json_inf_nan="constants",  # a metric that is NaN is kept as it is, and can be read again
     )
 
 

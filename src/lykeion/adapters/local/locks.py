@@ -1,0 +1,79 @@
+"""Locks between processes: one file each, held by flock, so that a dead holder holds nothing. The file says who holds it."""
+
+import fcntl
+import json
+import os
+from pathlib import Path
+from types import TracebackType
+
+from lykeion.errors import Unavailable
+
+
+class Lock:
+    """`with Lock(path, "lykeion up"):` — only one process at a time. The file stays: removing it would let two hold "it"."""
+
+    def __init__(self, path: Path, what: str) -> None:
+        self.path, self.what = path, what
+        self.descriptor = -1
+
+    @property
+    def held(self) -> bool:
+        return self.descriptor >= 0
+
+    def acquire(self) -> None:
+        """Take it, without waiting. Raises Unavailable with the holder's name where another process has it."""
+        if not self.try_acquire():
+            raise Unavailable(f"{self.path.name}: held by {holder(self.path)}; wait for it, or end it ({self.path})")
+
+    def try_acquire(self) -> bool:
+        """Take it, without waiting; False where another process has it."""
+        if self.held:
+            return True
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            return False
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, json.dumps({"pid": os.getpid(), "what": self.what}).encode(), 0)
+        self.descriptor = descriptor
+        return True
+
+    def release(self) -> None:
+        if self.held:
+            os.ftruncate(self.descriptor, 0)
+            os.close(self.descriptor)
+            self.descriptor = -1
+
+    def __enter__(self) -> "Lock":
+        self.acquire()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.release()
+
+
+def holder(path: Path) -> str:
+    """Who wrote itself into a lock file: "lykeion up (process 123)"."""
+    try:
+        said = json.loads(path.read_text())
+        return f"{said['what']} (process {said['pid']})"
+    except (OSError, ValueError, KeyError, TypeError):
+        return "another process"
+
+
+def is_held(path: Path) -> bool:
+    """Whether some process holds the lock now."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
