@@ -1,0 +1,177 @@
+"""The item cache: what was once worked out for one picture, kept beyond the run that did it, by the picture's digest.
+
+    cache/pictures/ab/<hex>                  the bytes of a picture, named by their SHA-256
+    cache/picture-facts/segment-*.arrow      digest -> width, height, media type, or why it cannot be used
+    cache/features/<extractor>/segment-*     digest -> raw features
+    cache/features/<extractor>/refused/…     digest -> why it could not be decoded
+    cache/extractors/<extractor>/            the network
+
+Segments are Arrow files that are only ever added: each is written by one process, made visible by a rename, and never changed. So any
+number of writers and readers need no lock; the same row in two segments is the same work done twice, and either copy is good.
+"""
+
+import os
+import tempfile
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from hashlib import sha256
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lykeion.errors import Corrupt
+
+DIGEST = pa.binary(32)
+SEGMENT_ROWS = 1024  # what a kill can lose
+COMPACT_ABOVE = 256  # segments, before small ones are put together
+
+
+def segment_files(folder: Path) -> list[Path]:
+    return sorted(folder.glob("segment-*.arrow")) if folder.is_dir() else []
+
+
+def read_table(path: Path) -> pa.Table:
+    """An Arrow file, mapped into memory rather than read. Raises Corrupt."""
+    try:
+        with pa.memory_map(str(path)) as mapped:
+            return pa.ipc.open_file(mapped).read_all()
+    except FileNotFoundError:
+        raise
+    except (pa.ArrowInvalid, OSError) as error:
+        raise Corrupt(f"{path} is damaged: {error}") from error
+
+
+def write_table(path: Path, table: pa.Table) -> None:
+    """Durable, and visible only when whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with beside.open("wb") as file:
+            with pa.ipc.new_file(file, table.schema) as writer:
+                writer.write_table(table)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def find(folder: Path, digests: pa.Array, schema: pa.Schema) -> pa.Table:
+    """The rows of those of `digests` (distinct) that the segments in `folder` know, each once, in no promised order."""
+    found = [schema.empty_table()]
+    for path in segment_files(folder):
+        try:
+            table = read_table(path)
+        except FileNotFoundError:  # put together with others just now
+            return find(folder, digests, schema)
+        places = pc.index_in(table["digest"], value_set=digests)
+        found.append(table.filter(pc.is_valid(places)))
+    joined = pa.concat_tables(found).combine_chunks()
+    first: dict[bytes, int] = {}
+    for row, digest in enumerate(joined["digest"].to_pylist()):
+        first.setdefault(digest, row)
+    return joined if len(first) == joined.num_rows else joined.take(pa.array(list(first.values()), pa.int64()))
+
+
+class SegmentWriter:
+    """Collects rows and adds a segment every `SEGMENT_ROWS`, and at the end. A context manager."""
+
+    def __init__(self, folder: Path, schema: pa.Schema) -> None:
+        self.folder = folder
+        self.schema = schema
+        self.rows: list[Mapping[str, Any]] = []
+
+    def add(self, **row: Any) -> None:
+        self.rows.append(row)
+        if len(self.rows) >= SEGMENT_ROWS:
+            self.flush()
+
+    def flush(self) -> None:
+        if self.rows:
+            table = pa.Table.from_pylist(self.rows, self.schema)
+            write_table(self.folder / f"segment-{uuid.uuid4().hex}.arrow", table)
+            self.rows = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.flush()  # also when the step fails: what was worked out is true
+
+
+def compact(folder: Path, schema: pa.Schema, keep: pa.Array | None = None) -> int:
+    """Put all segments together into one (of `keep`'s digests only, where given). Returns how many segments there were.
+
+    One process at a time; readers and writers may go on meanwhile.
+    """
+    before = segment_files(folder)
+    if len(before) <= (COMPACT_ABOVE if keep is None else 0):
+        return len(before)
+    everything = pa.concat_tables([schema.empty_table(), *(read_table(path) for path in before)])
+    wanted = pc.unique(everything["digest"]) if keep is None else keep
+    kept = find(folder, wanted, schema)
+    if kept.num_rows:
+        write_table(folder / f"segment-{uuid.uuid4().hex}.arrow", kept)
+    for path in before:
+        path.unlink()
+    return len(before)
+
+
+class PictureStore:
+    """The bytes of pictures by their digest."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def path(self, digest: bytes) -> Path:
+        name = digest.hex()
+        return self.folder / name[:2] / name
+
+    def holds(self, digest: bytes, size: int) -> bool:
+        """Whether it is there in its full size; what a crash has cut short counts as absent."""
+        try:
+            return self.path(digest).stat().st_size == size
+        except FileNotFoundError:
+            return False
+
+    def add(self, data: bytes) -> bytes:
+        """Keep a picture; returns its digest. Visible only when whole; the same bytes twice are kept once."""
+        digest = sha256(data).digest()
+        if not self.holds(digest, len(data)):
+            target = self.path(digest)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            handle, beside = tempfile.mkstemp(prefix=".new-", dir=target.parent)
+            try:
+                with os.fdopen(handle, "wb") as file:
+                    file.write(data)
+                os.chmod(beside, 0o444)
+                os.replace(beside, target)
+            except BaseException:
+                os.unlink(beside)
+                raise
+        return digest
+
+    def read(self, digest: bytes) -> bytes:
+        """Raises Corrupt where the picture is gone from the cache, or is not what its name says (it is then removed)."""
+        path = self.path(digest)
+        remedy = "run the pipeline again without its cache: `lykeion run FILE --no-cache`"
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError as error:
+            raise Corrupt(f"the picture {digest.hex()} is gone from the cache ({remedy})") from error
+        if sha256(data).digest() != digest:
+            path.unlink(missing_ok=True)
+            raise Corrupt(f"the picture {digest.hex()} was damaged in the cache, and is removed now ({remedy})")
+        return data
+
+    def __iter__(self) -> Iterator[bytes]:
+        for path in self.folder.glob("??/*"):
+            if len(path.name) == 64:
+                yield bytes.fromhex(path.name)
+
+
+def digests(values: Sequence[bytes]) -> pa.Array:
+    return pa.array(values, DIGEST)
