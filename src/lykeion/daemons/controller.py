@@ -1,4 +1,4 @@
-"""The controller: passes over Trainings and Servings until it is told to stop. Level-triggered: it acts on what is, not on what it was told.
+"""The controller: passes over Trainings and Servings until it is told to stop. It acts on what is, not on what it was told.
 
 `lykeion up` moves both sorts; `lykeion run` moves Trainings only, until its own is over. Who moves what is guarded by a lock each.
 """

@@ -11,11 +11,12 @@ from pathlib import Path
 
 from lykeion.core.pipelines.begin import Surroundings, begin, refused
 from lykeion.core.pipelines.check import check
-from lykeion.core.pipelines.template import given_parameters, render
-from lykeion.core.pipelines.training import OVER, decide
-from lykeion.core.resources.metadata import SOURCE_FILE
+from lykeion.core.pipelines.parameters import given_parameters
+from lykeion.core.pipelines.template import Values, fill_spec
+from lykeion.core.pipelines.training import decide
+from lykeion.core.resources.metadata import SOURCE_FILE, Resource
 from lykeion.core.resources.pipeline import Pipeline, PipelineSpec
-from lykeion.core.resources.training import Training, TrainingStatus
+from lykeion.core.resources.training import OVER, Training, TrainingStatus
 from lykeion.core.values import Json, ModelVersion, Observed, Ref
 from lykeion.daemons.lookup import Lookup
 from lykeion.errors import Conflict, Invalid, NotFound, Problem
@@ -117,10 +118,10 @@ class Trainings:
                 fresh = self.resources.get("Training", moving.training.name)
             except NotFound:
                 return
-            moving.training = fresh.model_copy(update={"status": moving.training.status})
+            moving.training = with_status(fresh, moving.training.status)
             return
         status = moving.training.status
-        moving.training = stored.model_copy(update={"status": status})
+        moving.training = with_status(stored, status)
         moving.written, moving.written_at = status, now
 
     def begun(self, training: Training, now: datetime) -> TrainingStatus:
@@ -136,7 +137,8 @@ class Trainings:
         spec, source = self.pipeline_of(training)
         parameters = given_parameters(spec, training.spec.parameters)
         window = training.spec.window
-        rendered = render(spec, parameters, (window.start, window.end) if window else None)
+        values = Values(parameters, (window.start.isoformat(), window.end.isoformat()) if window else None)
+        rendered = fill_spec(spec, values)
         folder = str(Path(source).parent) if source else ""
         return describe_pipeline(rendered, folder, source, self.components)
 
@@ -162,6 +164,11 @@ class Trainings:
     def material(self, key: str | None) -> Mapping[str, Json] | None:
         found = self.outputs.find(key) if key else None
         return found.material if found and found.material else None
+
+
+def with_status(resource: Resource, status: TrainingStatus) -> Training:
+    assert isinstance(resource, Training)
+    return resource.model_copy(update={"status": status})
 
 
 def describe_pipeline(spec: PipelineSpec, folder: str, source: str, components: Components) -> Surroundings:

@@ -1,6 +1,5 @@
 """What one step of a Training does next: wait, find its result in the cache, start an attempt, take over a result, retry, or fail."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
@@ -10,11 +9,11 @@ from lykeion.core.pipelines.contract import StepFile
 from lykeion.core.pipelines.inputs import Blocked, Inputs, Waiting, gather
 from lykeion.core.pipelines.keys import KeyMaterial, effective_parameters
 from lykeion.core.pipelines.signature import Signature
+from lykeion.core.pipelines.template import split_env
 from lykeion.core.resources.pipeline import Step
 from lykeion.core.resources.training import StepStatus, Training
 from lykeion.core.values import Child, Observed, Ref, Resources, StepResult, Task
 
-SECRET = re.compile(r"\$\{secrets\.([^.}]+\.[^}]+)\}")
 NOT_ITS_FAULT = frozenset({"Lost"})  # the engine lost the worker: not an attempt of the step's
 LOSSES_ALLOWED = 3
 LONGEST_BACKOFF = 300.0
@@ -86,7 +85,7 @@ def material_of(step: Step, signature: Signature, inputs: Inputs, status: StepSt
         inputs=inputs.digests,
         outputs=tuple(sorted(signature.outputs)),
         partitions=signature.partitions,
-        env={name: value for name, value in step.env.items() if not SECRET.search(value)},
+        env=split_env(step.env)[0],
         window=run.window if signature.windowed else None,
         fingerprint=status.fingerprint,
         expires=expires,
@@ -215,7 +214,7 @@ def task(step: Step, signature: Signature, inputs: Inputs, status: StepStatus, r
         closure=signature.closure,
         material=asdict(material_of(step, signature, inputs, status, run)) if runs else {},
     )
-    secrets = {name: found[1] for name, value in step.env.items() if (found := SECRET.fullmatch(value))}
+    env, secrets = split_env(step.env)
     return Task(
         name=task_name(run.training, step, status.attempts) if runs else f"{run.training.name}.{step.name}.fingerprint",
         owner=Ref("Training", run.training.name),
@@ -225,7 +224,7 @@ def task(step: Step, signature: Signature, inputs: Inputs, status: StepStatus, r
         partitions=signature.partitions if runs else 0,
         parallelism=step.parallelism if runs else 1,
         resources=Resources(step.resources.cpu, step.resources.memory),
-        env={name: value for name, value in step.env.items() if name not in secrets},
+        env=env,
         secrets=secrets,
         attempt=status.attempts,
         timeout=step.timeout,

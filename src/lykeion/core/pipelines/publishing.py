@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from lykeion.core.pipelines.contract import StepFile
-from lykeion.core.pipelines.requires import evaluate, parse_requires
+from lykeion.core.pipelines.requires import evaluate
 from lykeion.core.pipelines.signature import Signature
 from lykeion.core.resources.pipeline import PipelineSpec, Publish
 from lykeion.core.resources.training import Published, StepStatus, Training
@@ -49,7 +49,7 @@ def publication(
     step, _, output = publish.output.partition(".")
     status = steps[step]
     metrics = metrics_of(steps)
-    holds, why_not = evaluate(parse_requires(publish.requires), metrics) if publish.requires else (True, "")
+    holds, why_not = evaluate(publish.requires, metrics) if publish.requires else (True, "")
     window = training.spec.window
     spec = training.status.pipeline
     component = next((one.component or "" for one in spec.steps if one.name == step), "") if spec else ""

@@ -11,10 +11,8 @@ from lykeion.core.pipelines import publishing
 from lykeion.core.pipelines.advance import Advance, Run, advance
 from lykeion.core.resources.metadata import Condition, set_condition
 from lykeion.core.resources.pipeline import PipelineSpec, Publish
-from lykeion.core.resources.training import ENDED, GOOD, Published, StepStatus, Training, TrainingStatus
+from lykeion.core.resources.training import ENDED, GOOD, OVER, Published, StepStatus, Training, TrainingStatus
 from lykeion.core.values import Child, Decision, Event, Observed, Ref, Task
-
-OVER = frozenset({"Succeeded", "Failed", "Cancelled"})
 
 
 def decide(observed: Observed, repository: str) -> Decision:

@@ -14,6 +14,7 @@ StepPhase = Literal["Waiting", "Running", "Cached", "Succeeded", "Failed", "Skip
 
 ENDED: frozenset[str] = frozenset({"Cached", "Succeeded", "Failed", "Skipped", "Cancelled"})
 GOOD: frozenset[str] = frozenset({"Cached", "Succeeded", "Skipped"})
+OVER: frozenset[str] = frozenset({"Succeeded", "Failed", "Cancelled"})
 
 
 class PipelineRef(Strict):

@@ -1,0 +1,50 @@
+"""`lykeion explain FILE` says what a run would do and why, without running a step; `lykeion explain TRAINING` what a run did and why."""
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+from typing import Any
+
+from lykeion.assembly import Platform, foresee, local
+from lykeion.cli.files import assignments, one_pipeline
+from lykeion.cli.printing import emit, rows
+from lykeion.core.pipelines.parameters import given_parameters
+from lykeion.core.resources import StepStatus, Training
+
+
+def arguments(parser: ArgumentParser, _: str) -> None:
+    parser.add_argument("what", help="a pipeline file, or a Training")
+    parser.add_argument("step", nargs="?", help="one step only, with all that its key is made of")
+    parser.add_argument("-p", "--parameter", action="append", default=[], metavar="NAME=VALUE", help="a parameter of the pipeline")
+
+
+def main(args: Namespace) -> int:
+    platform = local(args.home)
+    if Path(args.what).is_file():
+        pipeline = one_pipeline(args.what)
+        steps = foresee(platform, pipeline, given_parameters(pipeline.spec, assignments(args.parameter)))
+    else:
+        training = platform.resources.get("Training", args.what)
+        assert isinstance(training, Training)
+        steps = training.status.steps
+    chosen = [step for step in steps if args.step in (None, step.name)]
+    explained = [explanation(platform, step, bool(args.step)) for step in chosen]
+    lines = ((one["name"], one["cache"], one["key"][:12], one["why"]) for one in explained)
+    table = rows(("STEP", "CACHE", "KEY", "WHY"), lines, f"there is no step {args.step!r}")
+    emit(explained, "yaml" if args.step and args.output == "table" else args.output, table)
+    return 0
+
+
+def explanation(platform: Platform, step: StepStatus, in_full: bool) -> dict[str, Any]:
+    told: dict[str, Any] = {"name": step.name, "cache": step.cache or "unknown", "key": step.key, "why": why(step)}
+    if in_full:
+        found = platform.outputs.find(step.key) if step.key else None
+        told["material"] = dict(found.material) if found else {}
+    return told
+
+
+def why(step: StepStatus) -> str:
+    if step.cache == "hit":
+        return "nothing that decides its result has changed"
+    if step.why:
+        return step.why
+    return step.message or "its key is known once the steps before it have run"

@@ -1,0 +1,106 @@
+"""The entry of `lykeion`: finds the command and loads only what that command needs, so that `--help` answers at once.
+
+Exit codes: 0 done · 1 it failed · 2 what was written is wrong · 3 not found · 4 conflict · 5 something needed does not answer
+· 6 corrupt bytes · 130 interrupted
+"""
+
+import os
+import sys
+from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import NamedTuple
+
+
+class Command(NamedTuple):
+    """One command: the module that has `arguments(parser)` and `main(args)`, and a line for `--help`."""
+
+    module: str
+    help: str
+
+
+COMMANDS = {
+    "demo": Command("demo", "photo search over real pictures, from nothing to the page in the browser"),
+    "up": Command("up", "run the platform: controller, servers and the page, on loopback"),
+    "run": Command("run", "run a pipeline file and wait for it"),
+    "rerun": Command("trainings", "run a Training again: what is cached is not run"),
+    "cancel": Command("trainings", "cancel a Training"),
+    "explain": Command("explain", "say which steps would run, and which part of the key differs from before"),
+    "logs": Command("logs", "show what the steps of a Training, or a service, printed"),
+    "apply": Command("resources", "create or change resources from YAML files"),
+    "get": Command("resources", "list resources, or show some"),
+    "describe": Command("resources", "show one resource with its conditions and events"),
+    "delete": Command("resources", "delete resources"),
+    "models": Command("models", "the model repository: list, show, alias, rollback, rm, verify"),
+    "search": Command("search", "find the items that are most alike to a photo"),
+    "gc": Command("gc", "free what nothing refers to"),
+    "doctor": Command("doctor", "check this machine and this home"),
+}
+
+USAGE = """usage: lykeion COMMAND [OPTION ...]
+
+Train, version, serve and search with many models: pipelines of components in YAML, one machine, no Docker.
+
+commands:
+{commands}
+
+`lykeion COMMAND --help` says more. Everywhere: --home DIR (or LYKEION_HOME), -o table|json|yaml, -v for tracebacks.
+A first try: lykeion demo
+"""
+
+
+def usage() -> str:
+    width = max(map(len, COMMANDS))
+    return USAGE.format(commands="\n".join(f"  {name:<{width}}  {command.help}" for name, command in COMMANDS.items()))
+
+
+def main(given: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code. Never shows a traceback without -v."""
+    words = list(sys.argv[1:] if given is None else given)
+    if not words or words[0] in ("-h", "--help", "help"):
+        print(usage(), end="")
+        return 0 if words else 2
+    if words[0] in ("--version", "version"):
+        print(f"lykeion {import_module('lykeion').__version__}")
+        return 0
+    name = words[0]
+    if name not in COMMANDS:
+        near = import_module("difflib").get_close_matches(name, COMMANDS, 1)
+        print(
+            f"lykeion: there is no command {name!r}" + (f"; did you mean {near[0]}?" if near else "; see lykeion --help"), file=sys.stderr
+        )
+        return 2
+    module = import_module(f"lykeion.cli.{COMMANDS[name].module}")
+    parser = ArgumentParser(prog=f"lykeion {name}", description=COMMANDS[name].help, formatter_class=RawDescriptionHelpFormatter)
+    common_arguments(parser)
+    module.arguments(parser, name)
+    args = parser.parse_args(words[1:], Namespace(command=name))
+    return guarded(module.main, args)
+
+
+def common_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("--home", default=None, help="the folder that holds everything (default: $LYKEION_HOME, else ~/.lykeion)")
+    parser.add_argument("-o", "--output", choices=("table", "json", "yaml"), default="table", help="what to print (default: table)")
+    parser.add_argument("-v", "--verbose", action="store_true", help="say more; show tracebacks")
+
+
+def guarded(command: Callable[[Namespace], int], args: Namespace) -> int:
+    """Run it; errors become a sentence and an exit code."""
+    errors = import_module("lykeion.errors")
+    try:
+        return command(args)
+    except errors.LykeionError as error:
+        if args.verbose:
+            raise
+        print(f"lykeion {args.command}: {error}", file=sys.stderr)
+        return int(error.exit_code)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # whoever read our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

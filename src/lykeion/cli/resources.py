@@ -1,0 +1,123 @@
+"""`lykeion apply | get | describe | delete`: resources as they are kept."""
+
+from argparse import ArgumentParser, Namespace
+from typing import Any
+
+from rich.table import Table
+
+from lykeion.assembly import local
+from lykeion.cli.files import read_resources
+from lykeion.cli.printing import age, emit, rows
+from lykeion.core.resources import KINDS, Pipeline, Resource, Serving, Training
+from lykeion.core.resources.suggest import did_you_mean
+from lykeion.core.values import Ref
+from lykeion.errors import Invalid, Problem
+from lykeion.ports import Resources
+
+ALIASES = {alias: kind for kind in KINDS for alias in (kind.lower(), f"{kind.lower()}s")}
+
+
+def arguments(parser: ArgumentParser, command: str) -> None:
+    if command == "apply":
+        parser.add_argument("-f", "--filename", action="append", required=True, metavar="FILE", help="a YAML file, a folder of them, or -")
+        return
+    what = "all" if command == "get" else "one"
+    parser.add_argument("kind", help=f"pipelines, trainings or servings ({what}); or KIND/NAME")
+    parser.add_argument("name", nargs="*" if command != "describe" else "?", help="which")
+
+
+def main(args: Namespace) -> int:
+    resources = local(args.home).resources
+    return {"apply": apply, "get": get, "describe": describe, "delete": delete}[args.command](args, resources)
+
+
+def apply(args: Namespace, resources: Resources) -> int:
+    """Everything is checked before anything is written."""
+    written = []
+    for resource in read_resources(args.filename):
+        before = next((one for one in resources.list(resource.kind) if one.name == resource.name), None)
+        after = resources.apply(resource)
+        change = "created" if before is None else "unchanged" if before.metadata.generation == after.metadata.generation else "configured"
+        written.append({"kind": after.kind, "name": after.name, "change": change})
+    emit(written, args.output, "\n".join(f"{one['kind'].lower()}/{one['name']} {one['change']}" for one in written))
+    return 0
+
+
+def kind_and_names(args: Namespace) -> tuple[str, list[str]]:
+    """`pipelines`, `pipeline NAME …` or `pipeline/NAME`."""
+    word, _, name = args.kind.partition("/")
+    kind = ALIASES.get(word.lower())
+    if kind is None:
+        raise Invalid([Problem(f"there is no kind {word!r}", remedy=did_you_mean(word, ALIASES) or f"one of {', '.join(sorted(ALIASES))}")])
+    given = args.name if isinstance(args.name, list) else [args.name] if args.name else []
+    return kind, [name, *given] if name else given
+
+
+def get(args: Namespace, resources: Resources) -> int:
+    kind, names = kind_and_names(args)
+    found = [resources.get(kind, name) for name in names] if names else list(resources.list(kind))
+    shown: Any = found[0].to_dict() if len(names) == 1 else [resource.to_dict() for resource in found]
+    emit(shown, args.output, listing(kind, found))
+    return 0
+
+
+def listing(kind: str, found: list[Resource]) -> "Table | str":
+    headings = {
+        "Pipeline": ("NAME", "STEPS", "PUBLISHES", "AGE"),
+        "Training": ("NAME", "PHASE", "STEPS", "CACHED", "PUBLISHED", "AGE"),
+        "Serving": ("NAME", "READY", "REASON", "SERVES", "URL", "AGE"),
+    }[kind]
+    empty = {"Pipeline": "no pipelines yet: `lykeion apply -f FILE`", "Training": "no trainings yet: `lykeion run FILE`"}
+    return rows(headings, (cells(resource) for resource in found), empty.get(kind, "no servings yet: publish a model with `deploy`"))
+
+
+def cells(resource: Resource) -> tuple[object, ...]:
+    old = age(resource.metadata.creation_timestamp)
+    if isinstance(resource, Pipeline):
+        return resource.name, len(resource.spec.steps), ", ".join(one.model for one in resource.spec.publish), old
+    if isinstance(resource, Training):
+        status = resource.status
+        done = sum(step.phase in ("Succeeded", "Cached", "Skipped") for step in status.steps)
+        cached = sum(step.phase == "Cached" for step in status.steps)
+        published = ", ".join(f"{one.model}@{one.version}" for one in status.published)
+        return resource.name, status.phase, f"{done}/{len(status.steps)}", cached, published, old
+    assert isinstance(resource, Serving)
+    ready = next((condition for condition in resource.status.conditions if condition.type == "Ready"), None)
+    told = (ready.status, ready.reason) if ready else ("Unknown", "Pending")
+    return resource.name, *told, ", ".join(resource.status.serving), resource.status.url, old
+
+
+def describe(args: Namespace, resources: Resources) -> int:
+    kind, names = kind_and_names(args)
+    if not names:
+        raise Invalid([Problem("say which one", remedy=f"lykeion describe {args.kind} NAME")])
+    resource = resources.get(kind, names[0])
+    events = resources.events(Ref(kind, resource.name))
+    told = [
+        {"lastSeen": at.isoformat(), "count": count, "type": event.type, "reason": event.reason, "message": event.message}
+        for at, count, event in events
+    ]
+    emit({"resource": resource.to_dict(), "events": told}, args.output)
+    if args.output == "table":
+        emit(resource.to_dict(), "yaml")
+        table = rows(
+            ("LAST SEEN", "COUNT", "TYPE", "REASON", "MESSAGE"), ((age(at), n, e.type, e.reason, e.message) for at, n, e in events), ""
+        )
+        emit(None, "table", table or "no events")
+    return 0
+
+
+def delete(args: Namespace, resources: Resources) -> int:
+    kind, names = kind_and_names(args)
+    if not names:
+        raise Invalid([Problem("say which ones", remedy=f"lykeion delete {args.kind} NAME …")])
+    for name in names:
+        resources.get(kind, name)  # all of them exist, or nothing is deleted
+    for name in names:
+        resources.delete(kind, name)
+    emit(
+        [{"kind": kind, "name": name, "change": "deleted"} for name in names],
+        args.output,
+        "\n".join(f"{kind.lower()}/{n} deleted" for n in names),
+    )
+    return 0

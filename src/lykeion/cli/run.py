@@ -1,0 +1,143 @@
+"""`lykeion run FILE`: apply a pipeline, run it once, wait, and say what came of it."""
+
+import sys
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+from typing import Any
+
+from lykeion.assembly import Platform, local, run_alone, wait_for
+from lykeion.cli.files import assignments, one_pipeline
+from lykeion.cli.follow import Progress
+from lykeion.cli.printing import emit, span
+from lykeion.core.pipelines.names import training_name
+from lykeion.core.pipelines.parameters import given_parameters
+from lykeion.core.resources import Metadata, PipelineRef, Training, TrainingSpec
+from lykeion.core.resources.metadata import SOURCE_FILE
+from lykeion.errors import Conflict
+
+
+def arguments(parser: ArgumentParser, _: str) -> None:
+    parser.add_argument("file", help="a file with one Pipeline")
+    parser.add_argument("-p", "--parameter", action="append", default=[], metavar="NAME=VALUE", help="a parameter of the pipeline")
+    parser.add_argument(
+        "--step", metavar="NAME", help="run what NAME needs, then NAME alone in this process (for a debugger); nothing is kept"
+    )
+    parser.add_argument("--only", action="append", default=[], metavar="NAME", help="run only this step and what it needs")
+    run_options(parser)
+
+
+def run_options(parser: ArgumentParser) -> None:
+    parser.add_argument("--no-wait", action="store_true", help="return at once; `lykeion up` runs it")
+    parser.add_argument("-q", "--quiet", action="store_true", help="show no progress")
+
+
+def main(args: Namespace) -> int:
+    platform = local(args.home)
+    pipeline = one_pipeline(args.file)
+    parameters = given_parameters(pipeline.spec, assignments(args.parameter))
+    platform.check(pipeline, parameters)  # tell what is wrong now, with lines, rather than in a Training's status
+    platform.resources.apply(pipeline)
+    if args.step:
+        return alone(platform, pipeline.name, parameters, args)
+    return finish(platform, create(platform, pipeline.name, parameters, tuple(args.only), args.file).name, args)
+
+
+def create(platform: Platform, pipeline: str, parameters: dict[str, Any], only: tuple[str, ...], file: str) -> Training:
+    """A new Training of a pipeline under the next free name."""
+    spec = TrainingSpec(pipeline_ref=PipelineRef(name=pipeline), parameters=parameters, steps=only)
+    annotations = {SOURCE_FILE: str(Path(file).resolve())}
+    while True:
+        taken = {training.name for training in platform.resources.list("Training")}
+        try:
+            training = Training(metadata=Metadata(name=training_name(pipeline, taken), annotations=annotations), spec=spec)
+            created = platform.resources.create(training)
+        except Conflict:  # somebody else took the name
+            continue
+        assert isinstance(created, Training)
+        return created
+
+
+def finish(platform: Platform, name: str, args: Namespace) -> int:
+    """Wait for a Training (running it here where nobody else does), then print what came of it."""
+    if args.no_wait:
+        emit({"training": name, "phase": "Pending"}, args.output, f"training/{name} created")
+        return 0
+    with Progress(args.quiet) as show:
+        training = wait_for(platform, name, show)
+        show(training, last=True)
+    emit(result(training), args.output, told(training))
+    if training.status.phase != "Succeeded":
+        print(failure(training), file=sys.stderr)
+    return {"Succeeded": 0, "Cancelled": 130}.get(training.status.phase, 2 if refused(training) else 1)
+
+
+def refused(training: Training) -> bool:
+    return any(condition.reason == "Invalid" for condition in training.status.conditions)
+
+
+def result(training: Training) -> dict[str, Any]:
+    """What `-o json` prints; others script against these keys."""
+    return {
+        "training": training.name,
+        "phase": training.status.phase,
+        "steps": [
+            {
+                "name": step.name,
+                "state": step.phase,
+                "cache": step.cache or "off",
+                "why": step.why,
+                "key": step.key,
+                "seconds": round(step.seconds, 3),
+                "cpuSeconds": step.cpu_seconds,
+                "attempts": step.attempts,
+                "metrics": step.metrics,
+                "message": step.message,
+            }
+            for step in training.status.steps
+        ],
+        "published": [
+            {"model": one.model, "version": one.version, "output": one.output, "alias": one.moved, "whyNot": one.why_not}
+            for one in training.status.published
+        ],
+    }
+
+
+def told(training: Training) -> str:
+    """The same for a person."""
+    status = training.status
+    took = (status.finished_at - status.started_at).total_seconds() if status.started_at and status.finished_at else 0.0
+    cached = sum(step.phase == "Cached" for step in status.steps)
+    lines = [f"training/{training.name} {status.phase.lower()} in {span(took)}: {len(status.steps)} steps, {cached} cached"]
+    lines += [
+        f"  {one.model} version {one.version}" + (f", now {one.moved}" if one.moved else f", no alias moved: {one.why_not}")
+        for one in status.published
+    ]
+    return "\n".join(lines)
+
+
+def failure(training: Training) -> str:
+    """Why it did not succeed: the condition, and the end of the log of what failed."""
+    lines = [f"lykeion run: {condition.message}" for condition in training.status.conditions if condition.message]
+    for step in training.status.steps:
+        if step.phase == "Failed" and step.log_tail:
+            lines += [
+                f"--- the end of the log of step {step.name} (all of it: lykeion logs {training.name} {step.name})",
+                step.log_tail.rstrip(),
+            ]
+    return "\n".join(lines)
+
+
+def alone(platform: Platform, pipeline: str, parameters: dict[str, Any], args: Namespace) -> int:
+    """What the step needs is run as ever; the step itself in this process, where breakpoints work."""
+    before = platform.needed_by(pipeline, parameters, args.step)
+    if before:
+        code = finish(platform, create(platform, pipeline, parameters, before, args.file).name, args)
+        if code:
+            return code
+    folder = run_alone(platform, pipeline, parameters, args.step)
+    emit(
+        {"step": args.step, "outputs": str(folder)},
+        args.output,
+        f"step {args.step} ended well; its outputs are in {folder} and are not kept in the cache",
+    )
+    return 0

@@ -1,0 +1,75 @@
+"""`lykeion search FAMILY PHOTO`: ask the running platform, or the repository directly where none runs; prints the HTTP answer."""
+
+import json
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError, URLError
+from urllib.parse import quote, urlencode
+from urllib.request import Request, urlopen
+
+from lykeion.assembly import local, running_at
+from lykeion.cli.printing import emit, rows
+from lykeion.errors import Invalid, LykeionError, NotFound, Problem, Unavailable
+from lykeion.servers.direct import search
+
+TIMEOUT = 30.0
+
+
+def arguments(parser: ArgumentParser, _: str) -> None:
+    parser.add_argument("family", help="which catalogue")
+    parser.add_argument("photo", nargs="?", type=Path, help="a picture file")
+    parser.add_argument("--item", help="search with the pictures of this item instead")
+    parser.add_argument("-k", type=int, default=10, help="how many items (default: 10)")
+    parser.add_argument(
+        "--filter", action="append", default=[], metavar="F:V", help="category:shoes, price:<5000, status:a|b; repeated: all hold"
+    )
+
+
+def main(args: Namespace) -> int:
+    if (args.photo is None) == (args.item is None):
+        raise Invalid([Problem("give either a picture file or --item", remedy="lykeion search photos shoe.jpg")])
+    body = json.dumps({"item": args.item}).encode() if args.item else read(args.photo)
+    platform = local(args.home)
+    url = running_at(platform.home)
+    if url is not None:
+        answer = ask(url, args.family, body, args.k, args.filter, "application/json" if args.item else "application/octet-stream")
+    else:
+        answer = search(platform.mounted, args.family, body, is_json=bool(args.item), k=args.k, filters=args.filter)
+    lines = (
+        (f"{item['score']:.3f}", item["id"], item.get("title"), item.get("category"), item.get("price"), item.get("status"))
+        for item in answer["items"]
+    )
+    emit(answer, args.output, rows(("SCORE", "ID", "TITLE", "CATEGORY", "PRICE", "STATUS"), lines, "nothing in this catalogue fits"))
+    return 0
+
+
+def read(photo: Path) -> bytes:
+    try:
+        return photo.read_bytes()
+    except OSError as error:
+        raise NotFound(f"{photo}: {error.strerror}") from error
+
+
+def ask(url: str, family: str, body: bytes, k: int, filters: list[str], content_type: str) -> dict[str, Any]:
+    """POST to the platform. Its problems become our errors."""
+    query = urlencode([("k", k), *(("filter", one) for one in filters)])
+    request = Request(f"{url}/v1/search/{quote(family)}?{query}", data=body, headers={"Content-Type": content_type}, method="POST")
+    try:
+        with urlopen(request, timeout=TIMEOUT) as response:
+            answer: dict[str, Any] = json.load(response)
+            return answer
+    except HTTPError as error:
+        raise problem(error) from error
+    except URLError as error:
+        raise Unavailable(f"{url} does not answer: {error.reason}; is `lykeion up` well? (lykeion logs {family})") from error
+
+
+def problem(error: HTTPError) -> LykeionError:
+    told = error.read().decode(errors="replace")
+    try:
+        detail = json.loads(told).get("detail", told)
+    except ValueError:
+        detail = told
+    kind = NotFound if error.code == 404 else Unavailable if error.code >= 500 else Invalid
+    return kind(str(detail))
