@@ -1,0 +1,181 @@
+"""One copy of a service: a process on a leash, asked again and again whether it is ready, started again when it ends."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from selectors import EVENT_READ, BaseSelector
+
+from lykeion.adapters.local import leash
+from lykeion.adapters.local.probe import Answer, Probe
+from lykeion.core.serving.restart import Crashes
+from lykeion.ports import Clock
+
+ASK_SOON, ASK_LATER = 0.1, 1.0  # seconds between two questions, while it is not ready and when it is
+PATIENCE = 5.0  # seconds for one answer
+MISSED = 3  # answers in a row that fail to come before a ready replica is called unready
+LONGEST_LOG = 32 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """What to start, with "{socket}" still open."""
+
+    argv: tuple[str, ...]
+    env: Mapping[str, str]
+    memory: int
+    log: Path
+    sockets: Path  # a path that a number is put behind
+    drain: float
+
+
+@dataclass(slots=True)
+class Replica:
+    """Times are those of `time.monotonic`, given as `now`; `work` is to be called when the selector says so, or its time has come."""
+
+    launch: Launch
+    selector: BaseSelector
+    clock: Clock
+    process: "subprocess.Popen[bytes] | None" = None
+    pidfd: int = -1
+    socket: Path = Path()
+    starts: int = 0
+    started: float = 0.0
+    started_at: datetime | None = None
+    crashes: Crashes = field(default_factory=Crashes)
+    how_it_ended: str = ""
+    answer: Answer = field(default_factory=Answer)
+    probe: Probe | None = None
+    asked: float = 0.0
+    missed: int = 0
+    hurry_until: float = 0.0
+    ending: bool = False
+    kill_at: float = 0.0
+    changed: bool = False
+
+    @property
+    def ready(self) -> bool:
+        return self.process is not None and self.answer.ready and not self.ending
+
+    @property
+    def gone(self) -> bool:
+        return self.ending and self.process is None
+
+    def start(self, now: float) -> None:
+        self.starts += 1
+        self.socket = self.launch.sockets.with_name(f"{self.launch.sockets.name}.{self.starts}")
+        self.socket.unlink(missing_ok=True)
+        given = [part.replace("{socket}", str(self.socket)) for part in self.launch.argv]
+        env = {name: value.replace("{socket}", str(self.socket)) for name, value in self.launch.env.items()}
+        command = [sys.executable, "-I", "-S", leash.__file__, str(os.getpid()), str(self.launch.memory), *given]
+        log = open_log(self.launch.log)
+        try:
+            self.process = subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log, process_group=0)
+        finally:
+            os.close(log)
+        self.pidfd = os.pidfd_open(self.process.pid)
+        self.selector.register(self.pidfd, EVENT_READ, self)
+        self.started, self.started_at = now, self.clock.now()
+        self.answer, self.missed, self.changed = Answer(reason="is starting"), 0, True
+
+    def work(self, now: float) -> float:
+        """Whatever is due; when to call again at the latest."""
+        if self.process is not None and self.process.poll() is not None:
+            self.reap(now)
+        if self.ending:
+            if self.process is not None and now >= self.kill_at:
+                self.signal(signal.SIGKILL)
+                self.kill_at = now + 1.0
+            return self.kill_at if self.process is not None else float("inf")
+        if self.process is None:
+            if now < self.crashes.start_at:
+                return self.crashes.start_at
+            self.start(now)
+        return self.ask(now)
+
+    def ask(self, now: float) -> float:
+        """Take the answer to the open question, or put the next one."""
+        if self.probe is not None:
+            answer = self.probe.advance()
+            if answer is None and now < self.asked + PATIENCE:
+                return self.asked + PATIENCE
+            self.take(answer or Answer(reason=f"has not answered /readyz for {PATIENCE:g} s"))
+        soon = not self.answer.ready or now < self.hurry_until
+        due = self.asked + (ASK_SOON if soon else ASK_LATER)
+        if now < due:
+            return due
+        self.asked = now
+        self.probe = Probe(self.socket)
+        answer = self.probe.begin()
+        if answer is not None:
+            self.take(answer)
+            return now + ASK_SOON
+        self.selector.register(self.probe.socket, EVENT_READ, self)
+        return now + PATIENCE
+
+    def take(self, answer: Answer) -> None:
+        """One question is over. A ready replica that misses one or two is busy, not unready."""
+        self.drop_probe()
+        self.missed = 0 if answer.asked else self.missed + 1
+        if self.answer.ready and not answer.asked and self.missed < MISSED:
+            return
+        self.changed = self.changed or answer != self.answer
+        self.answer = answer
+
+    def reap(self, now: float) -> None:
+        """It has ended: nothing of its group may stay."""
+        assert self.process is not None
+        self.signal(signal.SIGKILL)
+        self.selector.unregister(self.pidfd)
+        os.close(self.pidfd)
+        self.drop_probe()
+        self.socket.unlink(missing_ok=True)
+        self.how_it_ended = said_of(self.process.returncode)
+        self.process, self.pidfd, self.changed = None, -1, True
+        self.answer = Answer()
+        self.crashes = self.crashes.ended(now, now - self.started)
+
+    def end(self, now: float, drain: float | None = None) -> None:
+        """Ask it to finish what it does, and see to it that it ends."""
+        if not self.ending:
+            self.ending, self.changed = True, True
+            self.kill_at = now + (self.launch.drain if drain is None else drain)
+            self.drop_probe()
+            if self.process is not None:
+                with suppress(ProcessLookupError):
+                    self.process.send_signal(signal.SIGTERM)
+
+    def signal(self, number: int) -> None:
+        assert self.process is not None
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.process.pid, number)
+
+    def drop_probe(self) -> None:
+        if self.probe is not None:
+            with suppress(KeyError):
+                self.selector.unregister(self.probe.socket)
+            self.probe.close()
+            self.probe = None
+
+
+def open_log(path: Path) -> int:
+    """For appending; one that has grown long is put aside."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with suppress(FileNotFoundError):
+        if path.stat().st_size > LONGEST_LOG:
+            path.replace(path.with_name(f"{path.name}.1"))
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+
+
+def said_of(code: int) -> str:
+    if code >= 0:
+        return f"ended with exit code {code}"
+    try:
+        return f"was killed by {signal.Signals(-code).name}"
+    except ValueError:
+        return f"was killed by signal {-code}"
