@@ -1,0 +1,129 @@
+"""The staging folders of running attempts, `staging/<attempt>`: a lock, the step files, and a folder for each step.
+
+The lock is held by the engine and by the step itself; whoever wins it knows that nobody writes there any more. What a dead engine left
+is adopted where it was sealed and dropped where it was not.
+"""
+
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from lykeion.adapters.volume.faults import point
+from lykeion.adapters.volume.manifest import Manifest
+from lykeion.adapters.volume.outputs import DirectoryOutputs
+from lykeion.adapters.volume.partitions import Partitions
+from lykeion.adapters.volume.verify import read_manifest
+from lykeion.core.pipelines.contract import StepFile
+from lykeion.core.values import StepResult
+
+LOCK = "lock"
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One worker's staging folder. `steps`: its step files, absolute, in order; `lock` the descriptor that holds the lock."""
+
+    folder: Path
+    lock: int
+    steps: tuple[StepFile, ...]
+
+    @property
+    def name(self) -> str:
+        return self.folder.name
+
+    def files(self) -> list[str]:
+        return [f"{self.folder}/{step.step}.json" for step in self.steps]
+
+    def said(self, step: str, name: str) -> dict[str, Any]:
+        """One of the contract's files as JSON; empty where it is not there or not whole."""
+        return read_json(self.folder / step / name)
+
+    def drop(self) -> None:
+        """Remove it, then let go of the lock. Idempotent."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        with suppress(OSError):
+            os.close(self.lock)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    with suppress(OSError, ValueError):
+        found = json.loads(path.read_bytes())
+        if isinstance(found, dict):
+            return found
+    return {}
+
+
+def absolute(step: StepFile, home: Path, staging: Path, deadline: float | None) -> StepFile:
+    """The step file as its worker reads it."""
+    inputs = {name: str(home / path) for name, path in step.inputs.items()}
+    return replace(step, inputs=inputs, staging=str(staging), cache=str(home / step.cache), deadline=deadline)
+
+
+def begin(home: Path, name: str, steps: tuple[StepFile, ...], deadline: float | None) -> Attempt:
+    """Make and lock the staging folder of an attempt. Raises OSError; then nothing is left of it."""
+    folder = home / "staging" / name
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    placed = tuple(absolute(step, home, folder / step.step, deadline) for step in steps)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        for step in placed:
+            (folder / step.step).mkdir()
+            (folder / f"{step.step}.json").write_text(step.to_json())
+    except OSError:
+        os.close(lock)
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return Attempt(folder, lock, placed)
+
+
+def sealed(folder: Path) -> Iterator[tuple[str, Manifest]]:
+    """The sealed folders of an attempt, whole steps and partitions."""
+    for step in folders_in(str(folder)):
+        for place in (step, *folders_in(step)):
+            manifest = read_manifest(place)
+            if manifest is not None:
+                yield place, manifest
+
+
+def folders_in(folder: str) -> list[str]:
+    with os.scandir(folder) as found:
+        return sorted(entry.path for entry in found if entry.is_dir(follow_symlinks=False))
+
+
+def publish(folder: Path, outputs: DirectoryOutputs, partitions: Partitions) -> Mapping[str, StepResult]:
+    """Commit what an attempt sealed, when nobody writes there any more; the results of whole steps by name. Raises Corrupt, OSError."""
+    results = {}
+    touched: dict[tuple[str, str], int] = {}
+    for place, manifest in sealed(folder):
+        if manifest.partition is None:
+            results[manifest.step] = outputs.publish(place, manifest)
+        else:
+            partitions.commit(place, manifest)
+            touched[manifest.step, manifest.key] = manifest.partition_count
+    for (step, key), count in touched.items():
+        result = partitions.publish(key, range(count))
+        if result is not None:
+            results[step] = result
+    point("after_publish")
+    return results
+
+
+def left(home: Path) -> Iterator[tuple[Path, int]]:
+    """The attempts that a dead engine left, each with its lock won; those that somebody still holds are passed over."""
+    staging = home / "staging"
+    for folder in sorted(staging.iterdir()) if staging.is_dir() else ():
+        lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(lock)
+            continue
+        yield folder, lock

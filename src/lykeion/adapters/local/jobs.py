@@ -1,0 +1,145 @@
+"""How a task stands: its workers, its shares of partitions, and what the end of a worker means. No processes here."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from signal import Signals
+from typing import Any
+
+from lykeion.adapters.local.attempts import Attempt, read_json
+from lykeion.adapters.local.memory import Group
+from lykeion.adapters.local.parents import Parent
+from lykeion.core.pipelines.contract import PROGRESS_FILE, StepFile
+from lykeion.core.values import Child, StepResult, Task
+
+DISK_FULL_CODE = 28  # a step's exit code where it found no room, not even for error.json
+TAIL_LINES, TAIL_BYTES = 20, 2048
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a worker failed, for status: a word and a sentence."""
+
+    reason: str
+    message: str
+
+
+@dataclass(slots=True)
+class Worker:
+    """One process that works at a task. `doomed`: why it is being killed. `progress`: (done, total, unit)."""
+
+    attempt: Attempt
+    parent: Parent
+    group: Group | None = None
+    pidfd: int | None = None
+    deadline: float | None = None  # monotonic
+    doomed: Failure | None = None
+    code: int | None = None
+    progress: tuple[int, int, str] = (0, 0, "")
+
+    def look(self) -> None:
+        """Read how far it is; what cannot be read is as it was."""
+        for step in self.attempt.steps:
+            said = read_json(self.attempt.folder / step.step / PROGRESS_FILE)
+            if said:
+                self.progress = (said["done"], said["total"], said["unit"])
+
+
+@dataclass(slots=True)
+class Job:
+    """A task and how it stands. `waiting`: how many of its workers have not started yet."""
+
+    task: Task
+    child: Child
+    waiting: int = 0
+    workers: dict[str, Worker] = field(default_factory=dict)
+    ended: list[tuple[int, int, str]] = field(default_factory=list)  # the last progress of workers that ended
+    results: dict[str, StepResult] = field(default_factory=dict)
+    failure: Failure | None = None
+    unwanted: bool = False  # to be forgotten when it ends
+
+    @property
+    def over(self) -> bool:
+        return self.child.phase in ("Succeeded", "Failed")
+
+    def look(self) -> Child:
+        """The child as it is now."""
+        if self.workers:
+            for worker in self.workers.values():
+                worker.look()
+            done, total, unit = together([*self.ended, *(worker.progress for worker in self.workers.values())], self.waiting)
+            if (done, total, unit) != (self.child.done, self.child.total, self.child.unit):
+                self.child = replace(self.child, done=done, total=total, unit=unit)
+        return self.child
+
+    def end(self, now: datetime, log_tail: str) -> None:
+        """Conclude, all workers being gone."""
+        missing = [step.step for step in self.task.steps if step.step not in self.results]
+        if self.failure is None and missing:
+            self.failure = Failure("Lost", f"{', '.join(missing)}: some partitions are not there any more; run it again")
+        if self.failure is not None:
+            self.child = replace(
+                self.child, phase="Failed", reason=self.failure.reason, message=self.failure.message, finished=now,
+                log_tail=log_tail, results=dict(self.results),
+            )  # fmt: skip
+        else:
+            self.child = replace(
+                self.child, phase="Succeeded", reason="", message="", finished=now, done=self.child.total, results=dict(self.results)
+            )
+
+
+def together(reports: Sequence[tuple[int, int, str]], silent: int) -> tuple[int, int, str]:
+    """The progress of several workers; `silent` more and those without a total are taken to have as much to do as the others."""
+    known = [report for report in reports if report[1]]
+    if not known:
+        return 0, 0, ""
+    total = sum(report[1] for report in known)
+    return sum(report[0] for report in known), total * (len(reports) + silent) // len(known), known[0][2]
+
+
+def shares(numbers: Sequence[int], workers: int) -> list[tuple[int, ...]]:
+    """Deal partitions to at most `workers` workers, evenly; none gets nothing."""
+    count = max(1, min(workers, len(numbers)))
+    return [tuple(numbers[first::count]) for first in range(count)]
+
+
+def partition_count(task: Task, step: StepFile) -> int:
+    return step.partition_count or task.partitions
+
+
+def publishes(step: StepFile) -> bool:
+    """Whether a step leaves files behind; the others leave only what they say."""
+    return bool(step.outputs) and step.mode == "run"
+
+
+def verdict(code: int | None, error: Mapping[str, Any], ran_out: bool, doomed: Failure | None) -> Failure | None:
+    """What the end of a worker means. `code` as `Popen.returncode`, None where nobody saw it end; `error` is error.json."""
+    if code == 0:
+        return None
+    if ran_out or error.get("type") == "MemoryError":
+        return Failure("OutOfMemory", "it used more memory than resources.memory allows: raise it, or work in smaller parts")
+    if doomed is not None:
+        return doomed
+    if code is None:
+        return Failure("Lost", "its parent process ended; the step was stopped with it")
+    if code == DISK_FULL_CODE or error.get("errno") == DISK_FULL_CODE:
+        return Failure("DiskFull", "there is no room left on the volume: `lykeion gc` frees what no run needs")
+    if error:
+        message = str(error.get("message", ""))
+        return Failure("Error", f"{error.get('type')}: {message}" if message else str(error.get("type")))
+    if code < 0:
+        return Failure("Killed", f"something outside Lykeion ended it with {Signals(-code).name}")
+    return Failure("Error", f"its process ended with exit code {code} and said nothing; its log may")
+
+
+def tail(log: Path) -> str:
+    """The last lines of a log."""
+    try:
+        with log.open("rb") as file:
+            size = file.seek(0, 2)
+            file.seek(max(0, size - TAIL_BYTES))
+            text = file.read().decode(errors="replace")
+    except OSError:
+        return ""
+    return "\n".join(text.splitlines()[-TAIL_LINES:])

@@ -1,0 +1,182 @@
+"""The process that forks steps: it imports what they import, uses none of it, and has one thread.
+
+It is executed, not forked, so that it holds nothing of the engine. On a socket it gets one request for each step and answers with the
+step's pidfd and, when the step and all that it started are gone, with how it ended. When the engine's end of the socket closes, it
+takes everything down. Forking after *use* of OpenMP, gRPC or obstore hangs steps; forking after import does not.
+"""
+
+import gc
+import importlib
+import json
+import os
+import select
+import socket
+import sys
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from lykeion.adapters.local import containment
+from lykeion.adapters.volume.seal import seal
+from lykeion.core.pipelines.contract import StepFile
+
+REQUEST_BYTES = 1 << 18
+BROKEN = 70  # exit code of a step whose surroundings failed, not its code
+ONE_THREAD = {  # keeps imports from starting threads; removed again before the first fork
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "NUMEXPR_NUM_THREADS": "1",
+    "JE_ARROW_MALLOC_CONF": "background_thread:false",
+    "ORT_DISABLE_TELEMETRY": "1",
+}
+IN_STEPS = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "ORT_DISABLE_TELEMETRY": "1"}
+
+Runner = Callable[[StepFile, Callable[[str, StepFile, int | None], None]], int]
+
+
+@dataclass(slots=True)
+class Running:
+    process: int
+    attempt: str
+
+
+def main(descriptor: int, engine: int, runner: str, imports: list[str]) -> None:
+    """Import, then serve requests until the engine goes."""
+    containment.die_with(engine)
+    containment.adopt_orphans()
+    engine_socket = socket.socket(fileno=descriptor)
+    module, _, name = runner.partition(":")
+    run: Runner = getattr(importlib.import_module(module), name)
+    for package in imports:
+        with suppress(ImportError):  # the step that needs it says so, in its own words and its own log
+            importlib.import_module(package)
+    for variable in ONE_THREAD.keys() - IN_STEPS.keys():
+        os.environ.pop(variable, None)
+    gc.collect()
+    gc.disable()
+    gc.freeze()
+    engine_socket.send(json.dumps({"event": "ready", "threads": len(os.listdir("/proc/self/task"))}).encode())
+    Parent(engine_socket, run).serve()
+
+
+class Parent:
+    """The loop: one request, one fork; one end, one report."""
+
+    def __init__(self, engine: socket.socket, run: Runner) -> None:
+        self.engine = engine
+        self.run = run
+        self.pid = os.getpid()
+        self.running: dict[int, Running] = {}  # by pidfd
+        self.poll = select.poll()
+        self.poll.register(engine, select.POLLIN)
+
+    def serve(self) -> None:
+        while True:
+            for descriptor, _ in self.poll.poll():
+                if descriptor in self.running:
+                    self.ended(descriptor)
+                elif descriptor == self.engine.fileno() and not self.requested():
+                    return
+
+    def requested(self) -> bool:
+        """Start what is asked for; False where the engine is gone, and with it everything here."""
+        try:
+            message, descriptors, _, _ = socket.recv_fds(self.engine, REQUEST_BYTES, 1, socket.MSG_CMSG_CLOEXEC)
+        except OSError:
+            message = b""
+        if not message:
+            for step in self.running.values():
+                containment.kill_group(step.process)
+            containment.sweep((), ())
+            return False
+        request = json.loads(message)
+        process = os.fork()
+        if process == 0:
+            self.step(request)
+        for lock in descriptors:
+            os.close(lock)  # the step holds it now, until it and what it forked are gone
+        pidfd = os.pidfd_open(process)
+        self.running[pidfd] = Running(process, request["attempt"])
+        self.poll.register(pidfd, select.POLLIN)
+        self.say({"event": "started", "attempt": request["attempt"]}, pidfd)
+        return True
+
+    def step(self, request: Mapping[str, Any]) -> None:
+        """Be the step; never returns. No destructor or atexit function of what the parent imported is run."""
+        code = BROKEN
+        try:
+            containment.die_with(self.pid)
+            os.setsid()
+            self.engine.close()
+            for pidfd in self.running:
+                os.close(pidfd)
+            prepare(request)
+            code = run_all(request, self.run)
+        finally:
+            if sys.exc_info()[0] is not None:
+                traceback.print_exc()
+            os._exit(code)
+
+    def ended(self, pidfd: int) -> None:
+        """Kill what the step left in its group and elsewhere, then report."""
+        step = self.running.pop(pidfd)
+        self.poll.unregister(pidfd)
+        os.close(pidfd)
+        containment.kill_group(step.process)
+        _, status, usage = os.wait4(step.process, 0)
+        containment.reap_group(step.process)
+        others = self.running.values()
+        containment.sweep((other.process for other in others), (other.attempt for other in others))
+        cpu = usage.ru_utime + usage.ru_stime
+        self.say({"event": "ended", "attempt": step.attempt, "code": os.waitstatus_to_exitcode(status), "cpu": cpu})
+
+    def say(self, message: Mapping[str, Any], *descriptors: int) -> None:
+        with suppress(OSError):  # the engine is gone: the next poll says so
+            socket.send_fds(self.engine, [json.dumps(message).encode()], descriptors)
+
+
+def prepare(request: Mapping[str, Any]) -> None:
+    """Environment, memory, random numbers: what a step has for itself."""
+    os.environ.update(IN_STEPS)
+    os.environ.update(request["env"])
+    os.environ[containment.STEP_TOKEN] = request["attempt"]
+    if request["cgroup"]:
+        with open(request["cgroup"], "w") as procs:
+            procs.write("0")
+    elif request["memory"]:
+        containment.limit_address_space(request["memory"])
+    if "numpy.random" in sys.modules:
+        sys.modules["numpy.random"].seed()  # a fork inherits the state: every step would draw the same numbers
+    gc.enable()
+
+
+def run_all(request: Mapping[str, Any], run: Runner) -> int:
+    """The steps of a task in order, until one fails; returns the exit code."""
+    started = time.time()
+    for path in request["steps"]:
+        with open(path) as file:
+            step = StepFile.from_json(file.read())
+        os.environ["LYKEION_STEP"] = path
+        write_to(request["logs"][step.step])
+        if step.folder:
+            os.chdir(step.folder)
+        code = run(step, lambda folder, file, partition: seal(folder, file, started, partition))
+        if code:
+            return code
+    return 0
+
+
+def write_to(log: str) -> None:
+    """Point output and errors of this process to the step's log, line by line; there is nothing to read."""
+    target = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.dup2(target, 1)
+    os.dup2(target, 2)
+    os.close(target)
+    os.close(nothing)
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(line_buffering=True)

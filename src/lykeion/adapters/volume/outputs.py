@@ -1,0 +1,122 @@
+"""Committed outputs by cache key, in folders: `outputs/<key>/<output>/…` and `outputs/<key>/manifest.json`.
+
+Publishing is one rename of a sealed folder, so a key is there as a whole or not at all. A hit is verified when it is asked for; what
+was verified within `FRESH` seconds is believed, since a controller asks for the same keys on every pass. What does not verify is moved
+to `corrupt/<key>`, so that it is built again and can still be looked at.
+"""
+
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from lykeion.adapters.volume.faults import point
+from lykeion.adapters.volume.manifest import MANIFEST_FILE, Manifest
+from lykeion.adapters.volume.seal import sync_folder, write_manifest
+from lykeion.adapters.volume.verify import read_manifest, verify
+from lykeion.core.values import StepResult
+from lykeion.errors import Corrupt
+
+FRESH = 0.25  # seconds: below what it takes to change a file and start another run
+
+
+class Known(NamedTuple):
+    """What was found under a key, and when it was last verified (monotonic seconds)."""
+
+    manifest: Manifest
+    result: StepResult
+    stat: tuple[int, int]
+    verified: float
+
+
+class DirectoryOutputs:
+    """The port `Outputs` on the folders of a home."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self._folder = f"{home}/outputs"
+        self._known: dict[str, Known] = {}
+        os.makedirs(self._folder, exist_ok=True)
+
+    def find(self, key: str) -> StepResult | None:
+        """The verified result of a key, or None; a damaged one is moved aside."""
+        known = self._known.get(key)
+        if known and time.monotonic() - known.verified < FRESH:
+            return known.result
+        folder = f"{self._folder}/{key}"
+        try:
+            stat = os.stat(f"{folder}/{MANIFEST_FILE}")
+        except (FileNotFoundError, NotADirectoryError):
+            self._known.pop(key, None)
+            if os.path.isdir(folder):
+                self._move_aside(key)
+            return None
+        version = (stat.st_ino, stat.st_mtime_ns)
+        manifest = known.manifest if known and known.stat == version else read_manifest(folder)
+        current = verify(folder, manifest) if manifest and manifest.key == key else None
+        if manifest is None or current is None:
+            self._known.pop(key, None)
+            self._move_aside(key)
+            return None
+        if current is not manifest:
+            with suppress(OSError):  # a full disk, or a volume that is read-only here: it is digested again next time
+                write_manifest(folder, current)
+        result = known.result if known and known.manifest is current else current.step_result()
+        self._known[key] = Known(current, result, version, time.monotonic())
+        return result
+
+    def path(self, key: str, output: str) -> Path:
+        """Where an output's files are."""
+        return Path(self._folder, key, output)
+
+    def keys(self) -> Iterator[str]:
+        yield from sorted(os.listdir(self._folder))
+
+    def delete(self, key: str) -> int:
+        """Free a key; returns bytes. From then on it is not found, whatever happens half-way."""
+        doomed = f"{self.home}/corrupt/{key}"
+        self._known.pop(key, None)
+        try:
+            self._move_aside(key)
+        except FileNotFoundError:
+            return 0
+        size = sum(entry.stat().st_size for entry in Path(doomed).rglob("*") if entry.is_file())
+        shutil.rmtree(doomed)
+        return size
+
+    def publish(self, folder: str, manifest: Manifest) -> StepResult:
+        """Commit a sealed folder whose writers are all dead. Raises Corrupt where it changed since it was sealed, OSError.
+
+        Where the key was published while the attempt ran, the first one stays. One that was there before is replaced: somebody chose
+        to run the step again.
+        """
+        current = verify(folder, manifest)
+        if current is None:
+            raise Corrupt(
+                f"step {manifest.step}: files of its output changed after the component had returned, so the output was dropped; "
+                "end the threads and processes that write to it before returning"
+            )
+        existing = self.find(manifest.key)
+        if existing and existing.created and not existing.uncached and existing.created.timestamp() >= manifest.started:
+            shutil.rmtree(folder, ignore_errors=True)
+            return existing
+        if existing:
+            self._move_aside(manifest.key)
+        for stray in set(os.listdir(folder)) - {MANIFEST_FILE, *manifest.outputs}:
+            os.unlink(f"{folder}/{stray}")
+        point("before_rename")
+        os.rename(folder, f"{self._folder}/{manifest.key}")
+        point("after_rename")
+        sync_folder(self._folder)
+        self._known.pop(manifest.key, None)
+        return current.step_result()
+
+    def _move_aside(self, key: str) -> None:
+        """Out of sight by one rename. Raises FileNotFoundError where it is gone already."""
+        aside = f"{self.home}/corrupt/{key}"
+        os.makedirs(os.path.dirname(aside), exist_ok=True)
+        shutil.rmtree(aside, ignore_errors=True)
+        os.rename(f"{self._folder}/{key}", aside)

@@ -1,0 +1,109 @@
+"""Sealing: the last act of a step. Its outputs are digested, made durable and read-only, and a manifest is renamed into place.
+
+A folder without a manifest is half-written and never published; one with a manifest is whole, whoever dies next.
+Folders stay writable, so that `rm -r` removes a home; a file that is added to an output is found when it is verified.
+"""
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from hashlib import file_digest
+from typing import Any
+
+from lykeion.adapters.volume.faults import point
+from lykeion.adapters.volume.manifest import MANIFEST_FILE, Manifest, SealedFile
+from lykeion.core.pipelines.contract import PROGRESS_FILE, RESULT_FILE, StepFile
+
+
+def files_below(folder: str, prefix: str = "") -> Iterator[os.DirEntry[str]]:
+    """The regular files below `folder`, in a stable order. Raises ValueError for everything else that is not a folder."""
+    with os.scandir(f"{folder}/{prefix}") as found:
+        entries = sorted(found, key=lambda entry: entry.name)
+    for entry in entries:
+        if entry.is_dir(follow_symlinks=False):
+            yield from files_below(folder, f"{prefix}{entry.name}/")
+        elif entry.is_file(follow_symlinks=False):
+            yield entry
+        else:
+            raise ValueError(
+                f"{prefix}{entry.name} is not a regular file: an output holds files and folders only, so copy what it points to"
+            )
+
+
+def sync_folder(path: str) -> None:
+    """Make the names in a folder durable."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def seal_file(path: str, name: str) -> SealedFile:
+    """Digest a file, make it durable and read-only; its stat is taken last."""
+    with open(path, "rb") as file:
+        digest = file_digest(file, "sha256").hexdigest()
+        os.fchmod(file.fileno(), 0o444)
+        os.fsync(file.fileno())
+        stat = os.fstat(file.fileno())
+    return SealedFile(name, stat.st_size, digest, stat.st_ino, stat.st_mtime_ns, stat.st_ctime_ns)
+
+
+def seal_output(folder: str) -> tuple[SealedFile, ...]:
+    """Seal all files below `folder`. Raises ValueError where one is not a file, or its name is not UTF-8."""
+    files, folders = [], {folder}
+    for entry in files_below(folder):
+        name = entry.path[len(folder) + 1 :]
+        name.encode()  # canonical JSON could not hold it
+        files.append(seal_file(entry.path, name))
+        folders.add(os.path.dirname(entry.path))
+    for each in folders:
+        sync_folder(each)
+    return tuple(files)
+
+
+def left_behind(folder: str) -> dict[str, Any]:
+    """What `result.json` says; nothing where there is none. It and the progress go: the manifest has it all."""
+    try:
+        with open(f"{folder}/{RESULT_FILE}") as file:
+            said: dict[str, Any] = json.load(file)
+        os.unlink(f"{folder}/{RESULT_FILE}")
+    except FileNotFoundError:
+        said = {}
+    if os.path.exists(f"{folder}/{PROGRESS_FILE}"):
+        os.unlink(f"{folder}/{PROGRESS_FILE}")
+    return said
+
+
+def write_manifest(folder: str, manifest: Manifest) -> None:
+    """Durably, by one rename."""
+    beside = f"{folder}/.{MANIFEST_FILE}.{os.getpid()}"
+    with open(beside, "w") as file:
+        file.write(manifest.to_json())
+        file.flush()
+        os.fsync(file.fileno())
+    os.rename(beside, f"{folder}/{MANIFEST_FILE}")
+    sync_folder(folder)
+
+
+def seal(folder: str, step: StepFile, started: float, partition: int | None = None) -> None:
+    """Seal the outputs of `step` that lie in `folder`, with what `result.json` there says. Raises ValueError, OSError."""
+    outputs = {name: seal_output(f"{folder}/{name}") for name in step.outputs}
+    said = left_behind(folder)
+    manifest = Manifest(
+        key=step.key,
+        step=step.step,
+        outputs=outputs,
+        metrics=said.get("metrics", {}),
+        result=said.get("result", {}),
+        uncached=said.get("uncached", ""),
+        material=step.material,
+        started=started,
+        created=time.time(),
+        partition=partition,
+        partition_count=0 if partition is None else step.partition_count,
+    )
+    point("before_seal")
+    write_manifest(folder, manifest)
+    point("after_seal")

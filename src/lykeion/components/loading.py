@@ -1,0 +1,68 @@
+"""Find the component that a step names: "package.module:function", or "/folder/file.py:function".
+
+An author's code is always compiled from its source: Python believes a .pyc whose source has the same size and second, so an edit
+could run as it was before, and its result would be kept under the key of the new code.
+"""
+
+import importlib
+import importlib.util
+import os
+import sys
+from importlib.machinery import EXTENSION_SUFFIXES, SOURCE_SUFFIXES, ExtensionFileLoader, FileFinder, SourceFileLoader
+from pathlib import Path
+from types import CodeType, ModuleType
+
+from lykeion.components.base import Component
+
+
+class FromSource(SourceFileLoader):
+    """A module's code from its source, whatever lies in `__pycache__`; nothing is written there either."""
+
+    def get_code(self, fullname: str) -> CodeType:
+        path = self.get_filename(fullname)
+        code: CodeType = self.source_to_code(self.get_data(path), path)
+        return code
+
+
+def put_first(folder: str) -> None:
+    """Make `folder` the first on the import path; what lies below it is compiled from source."""
+    root = os.path.abspath(folder)
+
+    def finder(path: str) -> FileFinder:
+        inside = os.path.abspath(path)
+        if (inside != root and not inside.startswith(root + os.sep)) or "site-packages" in inside or not os.path.isdir(inside):
+            raise ImportError(f"{path} is not below {root}")
+        return FileFinder(inside, (ExtensionFileLoader, EXTENSION_SUFFIXES), (FromSource, SOURCE_SUFFIXES))
+
+    sys.path_hooks.insert(0, finder)
+    for known in [path for path in sys.path_importer_cache if os.path.abspath(path).startswith(root)]:
+        del sys.path_importer_cache[known]
+    if sys.path[:1] != [root]:
+        sys.path.insert(0, root)
+
+
+def load(reference: str, folder: str) -> Component:
+    """Raises ImportError, AttributeError or TypeError, saying what to change, and what the module itself raises."""
+    where, _, name = reference.rpartition(":")
+    if folder:
+        put_first(folder)
+    module = module_of_file(Path(where)) if where.endswith(".py") else importlib.import_module(where)
+    found = getattr(module, name, None)
+    if found is None:
+        raise AttributeError(f"{where} has no {name!r}")
+    if not isinstance(found, Component):
+        raise TypeError(f"{reference} is not a component: write @component above it")
+    return found
+
+
+def module_of_file(path: Path) -> ModuleType:
+    """Import one file; its own folder comes first on the import path. It is known by its stem, so that pickles of its classes load."""
+    put_first(str(path.parent))
+    name = path.stem if path.stem not in sys.modules and path.stem.isidentifier() else f"component_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path, loader=FromSource(name, str(path)))
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{path} cannot be imported")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module

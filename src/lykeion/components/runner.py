@@ -1,0 +1,199 @@
+"""What runs inside the process of a step, whatever started it: from the step file to the result or the error.
+
+The component's function is called once, or once for each partition that this worker has. Its author's exceptions end here: as
+`error.json` for the platform and a plain traceback, down from the author's own frames, in the log.
+"""
+
+import json
+import os
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from errno import ENOSPC
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from lykeion.components.base import Component, Input, Output, Step, Window, arguments, partition_name, write_atomically
+from lykeion.components.loading import load
+from lykeion.core.pipelines.contract import ERROR_FILE, PROGRESS_FILE, RESULT_FILE, StepFile
+
+Seal = Callable[[str, StepFile, int | None], None]  # folder, step, partition: makes what lies in the folder whole, as the last act
+
+SUCCEEDED, FAILED, DISK_FULL = 0, 1, 28  # exit codes; a full disk may leave no room for error.json
+
+PLATFORM = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+
+
+def run(file: StepFile, seal: Seal) -> int:
+    """Run one step whose paths are absolute; returns the exit code of its process."""
+    before = set(sys.modules)
+    try:
+        component = load(file.component, file.folder)
+        if file.mode == "fingerprint":
+            write_result(Path(file.staging), {"fingerprint": fingerprint(component, file)})
+        elif component.partitions:
+            run_partitions(component, file, before, seal)
+        else:
+            step = step_of(file)
+            call(component, file, step, Path(file.staging))
+            leave(file, step, Path(file.staging), before)
+            if file.outputs:
+                seal(file.staging, file, None)
+    except BaseException as error:  # noqa: BLE001 - the author's code may raise anything, SystemExit too; none of it may escape
+        return report(error, Path(file.staging))
+    return SUCCEEDED
+
+
+def step_of(file: StepFile) -> Step:
+    window = Window(*map(datetime.fromisoformat, file.window)) if file.window else None
+    return Step(file.step, Path(file.cache), Path(file.staging), attempt=file.attempt, deadline=file.deadline, window=window)
+
+
+def offered(file: StepFile, folder: Path) -> dict[str, Any]:
+    """The inputs, outputs and parameters of a step by name, its outputs in `folder`."""
+    outputs: dict[str, Output[Any]] = {name: Output(folder / name) for name in file.outputs}
+    inputs: dict[str, Input[Any]] = {name: Input(Path(path), file.digests.get(name, "")) for name, path in file.inputs.items()}
+    return {**file.parameters, **inputs, **outputs}
+
+
+def call(component: Component, file: StepFile, step: Step, folder: Path) -> None:
+    for name in file.outputs:
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    try:
+        component.function(**arguments(component.function, offered(file, folder), step))
+    except SystemExit as stop:
+        if stop.code not in (None, 0):
+            raise
+    sys.stdout.flush()
+
+
+def fingerprint(component: Component, file: StepFile) -> str:
+    """What the component says is there outside, now. Raises TypeError where it says nothing that can be compared."""
+    if component.fingerprint is None:
+        raise TypeError(f"{file.component} has no fingerprint: give it one, or say reads_outside=True")
+    said = component.fingerprint(**arguments(component.fingerprint, offered(file, Path(file.staging)), step_of(file)))
+    if not isinstance(said, str):
+        raise TypeError(f"the fingerprint of {file.component} is {type(said).__name__}, not str: return a digest, an ETag or a watermark")
+    return said
+
+
+@dataclass(slots=True)
+class PartitionStep(Step):
+    """A step that says its progress over all partitions of its worker: those to come are taken to be as big as those seen."""
+
+    number: int = 0  # of the worker's partitions, how many came before
+    share: int = 1  # how many the worker has
+    before: int = 0  # items done in those that came before
+    done: int = 0
+    total: int = 0
+    unit: str = ""
+
+    def progress(self, done: int, total: int, unit: str = "") -> None:
+        self.done, self.total, self.unit = done, total, unit
+        self.say(self.before + done, (self.before + total) * self.share // (self.number + 1))
+
+    def say(self, done: int, total: int) -> None:
+        if self.staging is not None:
+            write_atomically(self.staging / PROGRESS_FILE, json.dumps({"done": done, "total": total, "unit": self.unit}))
+
+
+def run_partitions(component: Component, file: StepFile, modules: set[str], seal: Seal) -> None:
+    """Call the component for each partition; each is sealed by itself, so that what is done stays done."""
+    count = file.partition_count or component.partitions
+    numbers = range(count) if file.partitions is None else file.partitions
+    plain = step_of(file)
+    seen, unit = 0, ""
+    for index, number in enumerate(numbers):
+        step = PartitionStep(
+            plain.name, plain.cache, plain.staging, number, count, plain.attempt, plain.deadline, plain.window,
+            number=index, share=len(numbers), before=seen, unit=unit,
+        )  # fmt: skip
+        folder = Path(file.staging) / partition_name(number)
+        call(component, file, step, folder)
+        leave(file, step, folder, modules)
+        seal(str(folder), file, number)
+        seen, unit = seen + step.total, step.unit
+        if unit:
+            step.say(seen, seen * len(numbers) // (index + 1))
+        else:
+            write_progress(Path(file.staging), index + 1, len(numbers), "partitions")
+
+
+def write_progress(staging: Path, done: int, total: int, unit: str) -> None:
+    write_atomically(staging / PROGRESS_FILE, json.dumps({"done": done, "total": total, "unit": unit}))
+
+
+def leave(file: StepFile, step: Step, folder: Path, modules: set[str]) -> None:
+    """Write what the step says of its outputs."""
+    write_result(folder, step.result, step.metrics, step.uncached or undeclared(file, modules))
+
+
+def write_result(folder: Path, result: Mapping[str, Any], metrics: Mapping[str, float] | None = None, uncached: str = "") -> None:
+    """Raises TypeError where the result is not JSON."""
+    text = json.dumps({"metrics": metrics or {}, "result": result, "uncached": uncached}, default=plain_number)
+    (folder / RESULT_FILE).write_text(text)
+
+
+def plain_number(value: Any) -> Any:
+    """numpy's numbers, as JSON can hold them."""
+    if hasattr(value, "item"):
+        return value.item()
+    raise TypeError(f"step.result holds a {type(value).__name__}: JSON holds str, int, float, bool, list, dict and None")
+
+
+def undeclared(file: StepFile, before: set[str]) -> str:
+    """Why the result must not be found again: it depends on a source file that the digest of the code does not cover. "" where none."""
+    if not file.folder:
+        return ""
+    folder = os.path.realpath(file.folder) + os.sep
+    covered = {os.path.realpath(os.path.join(file.folder, path)) for path in file.closure}
+    for name in sorted(set(sys.modules) - before):
+        origin = getattr(sys.modules[name], "__file__", None)
+        path = os.path.realpath(origin) if origin else ""
+        is_library = "site-packages" in path or path.startswith((PLATFORM, os.path.realpath(sys.prefix) + os.sep))
+        if path.startswith(folder) and path not in covered and not is_library:
+            return (
+                f"it imported {path.removeprefix(folder)}, which its cache key does not cover: import it statically, or list it in files="
+            )
+    return ""
+
+
+def report(error: BaseException, staging: Path) -> int:
+    """Write `error.json` and the traceback; returns the exit code."""
+    frames = authors_frames(error.__traceback__)
+    lines = traceback.format_exception(type(error), error, frames)
+    with suppress(OSError):
+        sys.stdout.flush()
+        sys.stderr.write("".join(lines))
+        sys.stderr.flush()
+    said = {
+        "type": type(error).__name__,
+        "message": message_of(error),
+        "traceback": "".join(lines),
+        "retryable": not isinstance(error, ImportError | SyntaxError | NotImplementedError),
+    }
+    with suppress(OSError):
+        write_atomically(staging / ERROR_FILE, json.dumps(said))
+    return DISK_FULL if isinstance(error, OSError) and error.errno == ENOSPC else FAILED
+
+
+def message_of(error: BaseException) -> str:
+    """What went wrong in one line, with the way out where it is known."""
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        package = error.name.partition(".")[0]
+        return f"{error}: install {package} beside lykeion, and add it to the pipeline's requirements"
+    if isinstance(error, SystemExit):
+        return f"the component called sys.exit({error.code!r})"
+    return str(error)
+
+
+def authors_frames(frames: TracebackType | None) -> TracebackType | None:
+    """Without the platform's own frames at the top; all of them where there are no others."""
+    kept = frames
+    while kept is not None and kept.tb_frame.f_code.co_filename in (__file__, load.__code__.co_filename):
+        kept = kept.tb_next
+    return kept or frames
