@@ -8,18 +8,18 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from hashlib import sha256
+from importlib.metadata import version as installed_version
 from typing import Any
 
 import yaml
 
-from lykeion import __version__
 from lykeion.core.models.manifest import MLMODEL, REQUIREMENTS
 
 
 def flavors(paths: Iterable[str], digest: str) -> dict[str, Any]:
     """By what lies at the top of the folder: one ONNX file, or one scikit-learn model saved by skops."""
     top = [path for path in paths if "/" not in path]
-    chosen: dict[str, Any] = {"lykeion": {"lykeion_version": __version__, "data": ".", "digest": digest}}
+    chosen: dict[str, Any] = {"lykeion": {"lykeion_version": installed_version("lykeion"), "data": ".", "digest": digest}}
     onnx = [path for path in top if path.endswith(".onnx")]
     skops = [path for path in top if path.endswith(".skops")]
     if len(onnx) == 1 and not skops:
@@ -52,6 +52,6 @@ def describe(
         told["signature"] = {part: json.dumps(signature.get(part)) for part in ("inputs", "outputs", "params")}
     beside = {
         MLMODEL: yaml.safe_dump(told, sort_keys=False).encode(),
-        REQUIREMENTS: "".join(f"{line}\n" for line in (requirements or [f"lykeion=={__version__}"])).encode(),
+        REQUIREMENTS: "".join(f"{line}\n" for line in (requirements or [f"lykeion=={installed_version('lykeion')}"])).encode(),
     }
     return {path: data for path, data in beside.items() if path not in paths}
