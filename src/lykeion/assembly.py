@@ -1,1 +1,151 @@
-"""The only place that chooses adapters: `local(home)`."""
+"""The only place that chooses adapters. `local(home)`: everything on this machine, in one folder, without Docker or Kubernetes."""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from lykeion.adapters.local.children import LocalChildren
+from lykeion.adapters.local.home import Home
+from lykeion.adapters.local.resources import SqliteResources
+from lykeion.adapters.local.secrets import Secrets
+from lykeion.adapters.local.services import Services
+from lykeion.adapters.local.tasks import Tasks
+from lykeion.adapters.local.wake import Bell
+from lykeion.adapters.volume.outputs import DirectoryOutputs
+from lykeion.components.catalogue import Catalogue
+from lykeion.core.resources import Pipeline
+from lykeion.core.values import ModelVersion
+from lykeion.daemons.planning import plan
+from lykeion.daemons.servings import Servings
+from lykeion.daemons.trainings import Trainings
+from lykeion.errors import NotFound
+from lykeion.repository import Repository, open_repository
+
+RUNNER = "lykeion.components.runner:run"
+
+
+class SystemClock:
+    """`ports.Clock`: the machine's."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """One install: its stores. Engines are made from it by whoever runs a loop (`tasks_engine`, `services_engine`)."""
+
+    home: Home
+    clock: SystemClock
+    bell: Bell
+    resources: SqliteResources
+    outputs: DirectoryOutputs
+    components: Catalogue
+    repository: Repository
+    repository_url: str
+
+    def resolve(self, selector: str) -> ModelVersion | None:
+        """The version that "model@alias", "model@3" or "model@sha256:…" names now; None where there is none."""
+        try:
+            return self.repository.resolve(selector)
+        except NotFound:
+            return None
+
+    def mount(self, version: ModelVersion) -> None:
+        """Make a version's files appear at `models/NAME/VERSION` of the volume: by a link where the repository is on this machine."""
+        target = self.home.root / version.path
+        if target.exists():
+            return
+        source = self.repository.path(version.model, version.version, self.home.cache / "models")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        beside = target.with_name(f".{target.name}.{os.getpid()}")
+        beside.unlink(missing_ok=True)
+        beside.symlink_to(source, target_is_directory=True)
+        beside.replace(target)
+
+    def mounted(self, selector: str) -> tuple[ModelVersion, Path]:
+        """A version and the folder with its files. Raises NotFound."""
+        version = self.repository.resolve(selector)
+        self.mount(version)
+        return version, self.home.root / version.path
+
+    def check(self, pipeline: Pipeline, parameters: Mapping[str, Any]) -> None:
+        """Raises Invalid with everything that would keep a run of this pipeline from starting."""
+        plan(pipeline, parameters, None, self.components)
+
+    def deployed(self) -> dict[str, str]:
+        """serving -> alias, of every version that an alias names and that was published to be served."""
+        found = {}
+        for model in self.repository.models():
+            for alias, version in self.repository.aliases(model).items():
+                deploy = self.repository.manifest(model, version).deploy
+                if deploy.get("serving") and deploy.get("track") == alias:
+                    found[str(deploy["serving"])] = alias
+        return found
+
+
+def home_folder(given: str | None) -> str:
+    return given or os.environ.get("LYKEION_HOME") or "~/.lykeion"
+
+
+def local(home: str | None = None) -> Platform:
+    """The platform whose home is `home`, else $LYKEION_HOME, else ~/.lykeion. Its repository: $LYKEION_REPOSITORY, else in the home."""
+    place = Home.at(home_folder(home))
+    clock, bell = SystemClock(), Bell(place.sockets)
+    url = os.environ.get("LYKEION_REPOSITORY") or place.repository.as_uri()
+    return Platform(
+        home=place,
+        clock=clock,
+        bell=bell,
+        resources=SqliteResources(place.database, clock, bell.ring),
+        outputs=DirectoryOutputs(place.root),
+        components=Catalogue(place.cache / "components"),
+        repository=open_repository(url),
+        repository_url=url,
+    )
+
+
+def tasks_engine(platform: Platform) -> Tasks:
+    """The engine that runs steps. Raises Unavailable where another process of this home has it."""
+    return Tasks(platform.home.root, runner=RUNNER, outputs=platform.outputs, secrets=Secrets(platform.home.root / "secrets"))
+
+
+def children(platform: Platform, tasks: Tasks | None, services: bool) -> LocalChildren:
+    kept = Services(platform.home, platform.clock, platform.mount) if services else None
+    return LocalChildren(platform.home, tasks, kept, platform.bell, mount=platform.mount)
+
+
+def trainings(platform: Platform, engine: LocalChildren, only: str | None = None) -> Trainings:
+    """What moves Trainings on; `only` the one of that name."""
+    return Trainings(
+        platform.resources,
+        engine,
+        platform.outputs,
+        platform.components,
+        platform.resolve,
+        platform.repository_url,
+        platform.clock,
+        only,
+    )
+
+
+def servings(platform: Platform, engine: LocalChildren) -> Servings:
+    return Servings(platform.resources, engine, platform.resolve, journalled(platform), platform.clock)
+
+
+def journalled(platform: Platform) -> Callable[[], Mapping[str, str]]:
+    """`deployed`, looked up again only when the repository's journal has grown."""
+    seen, known = -1, dict[str, str]()
+
+    def deployed() -> Mapping[str, str]:
+        nonlocal seen, known
+        entries = platform.repository.journal(max(seen, 0))
+        if entries or seen < 0:
+            seen = max([seen, 0, *(int(entry["n"]) for entry in entries)])
+            known = platform.deployed()
+        return known
+
+    return deployed

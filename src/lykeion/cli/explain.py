@@ -4,7 +4,8 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Any
 
-from lykeion.assembly import Platform, foresee, local
+from lykeion.assembly import Platform, local
+from lykeion.cli.alone import foresee
 from lykeion.cli.files import assignments, one_pipeline
 from lykeion.cli.printing import emit, rows
 from lykeion.core.pipelines.parameters import given_parameters

@@ -38,12 +38,10 @@ def main(args: Namespace) -> int:
 def listing(args: Namespace, repository: Repository) -> int:
     if args.model:
         return versions(args, repository)
-    found = []
-    for model in repository.models():
-        numbers = repository.versions(model)
-        found.append({"model": model, "versions": numbers, "aliases": dict(repository.aliases(model))})
-    lines = ((one["model"], len(one["versions"]), max(one["versions"], default=""), named(one["aliases"])) for one in found)
-    emit(found, args.output, rows(("MODEL", "VERSIONS", "NEWEST", "ALIASES"), lines, "no models yet: a pipeline with `publish` makes one"))
+    found = [(model, repository.versions(model), repository.aliases(model)) for model in repository.models()]
+    lines = ((model, len(numbers), max(numbers), named(aliases)) for model, numbers, aliases in found)
+    shown = [{"model": model, "versions": numbers, "aliases": aliases} for model, numbers, aliases in found]
+    emit(shown, args.output, rows(("MODEL", "VERSIONS", "NEWEST", "ALIASES"), lines, "no models yet: a pipeline with `publish` makes one"))
     return 0
 
 
@@ -133,6 +131,8 @@ def verify(args: Namespace, repository: Repository) -> int:
     emit(
         findings,
         args.output,
-        rows(("MODEL", "VERSION", "PROBLEM"), (one.values() for one in findings), f"{len(chosen)} versions are as they were published"),
+        rows(
+            ("MODEL", "VERSION", "PROBLEM"), (tuple(one.values()) for one in findings), f"{len(chosen)} versions are as they were published"
+        ),
     )
     return Corrupt.exit_code if findings else 0

@@ -5,7 +5,9 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Any
 
-from lykeion.assembly import Platform, local, run_alone, wait_for
+from lykeion.assembly import Platform, local
+from lykeion.cli.alone import needed_by, run_alone
+from lykeion.cli.driving import wait_for
 from lykeion.cli.files import assignments, one_pipeline
 from lykeion.cli.follow import Progress
 from lykeion.cli.printing import emit, span
@@ -129,7 +131,7 @@ def failure(training: Training) -> str:
 
 def alone(platform: Platform, pipeline: str, parameters: dict[str, Any], args: Namespace) -> int:
     """What the step needs is run as ever; the step itself in this process, where breakpoints work."""
-    before = platform.needed_by(pipeline, parameters, args.step)
+    before = needed_by(platform, pipeline, parameters, args.step)
     if before:
         code = finish(platform, create(platform, pipeline, parameters, before, args.file).name, args)
         if code:

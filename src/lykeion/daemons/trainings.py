@@ -7,18 +7,15 @@ nothing depends on them: what is finished is on the volume, and a new controller
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from pathlib import Path
 
-from lykeion.core.pipelines.begin import Surroundings, begin, refused
-from lykeion.core.pipelines.check import check
-from lykeion.core.pipelines.parameters import given_parameters
-from lykeion.core.pipelines.template import Values, fill_spec
+from lykeion.core.pipelines.begin import begin, refused
 from lykeion.core.pipelines.training import decide
-from lykeion.core.resources.metadata import SOURCE_FILE, Resource
-from lykeion.core.resources.pipeline import Pipeline, PipelineSpec
+from lykeion.core.resources.metadata import Resource
+from lykeion.core.resources.pipeline import Pipeline
 from lykeion.core.resources.training import OVER, Training, TrainingStatus
 from lykeion.core.values import Json, ModelVersion, Observed, Ref
 from lykeion.daemons.lookup import Lookup
+from lykeion.daemons.planning import plan
 from lykeion.errors import Conflict, Invalid, NotFound, Problem
 from lykeion.ports import Children, Clock, Components, Outputs, Resources
 
@@ -36,7 +33,7 @@ class Moving:
 
 
 class Trainings:
-    """Moves every Training of the install on, by passes. `repository` is the URL that they publish to."""
+    """Moves every Training of the install on (or `only` one), by passes. `repository` is the URL that they publish to."""
 
     def __init__(
         self,
@@ -47,9 +44,10 @@ class Trainings:
         resolve: Callable[[str], ModelVersion | None],
         repository: str,
         clock: Clock,
+        only: str | None = None,
     ) -> None:
         self.resources, self.children, self.outputs, self.components = resources, children, outputs, components
-        self.resolve, self.repository, self.clock = resolve, repository, clock
+        self.resolve, self.repository, self.clock, self.only = resolve, repository, clock, only
         self.moving: dict[str, Moving] = {}
         self.seen = -1
 
@@ -65,7 +63,7 @@ class Trainings:
         if changes == self.seen:
             return
         self.seen = changes
-        wanted = {training.name: training for training in self.resources.unfinished("Training") if isinstance(training, Training)}
+        wanted = {training.name: training for training in self.unfinished()}
         for name in self.moving.keys() - wanted.keys():
             for child in self.children.observe(Ref("Training", name)):
                 self.children.delete(child)
@@ -76,6 +74,10 @@ class Trainings:
                 self.moving[name] = Moving(training, training.status, self.clock.now(), self.keys_before(training))
             else:
                 known.training = training.model_copy(update={"status": known.training.status})
+
+    def unfinished(self) -> list[Training]:
+        found = (training for training in self.resources.unfinished("Training") if isinstance(training, Training))
+        return [training for training in found if self.only in (None, training.name)]
 
     def move(self, moving: Moving) -> float | None:
         """One Training, one pass."""
@@ -128,31 +130,22 @@ class Trainings:
         """The first status: a snapshot to run from, or why it cannot be run."""
         generation = training.metadata.generation
         try:
-            return begin(self.surroundings(training), training.spec.steps, Lookup(self.resolve), generation, now)
+            planned = plan(self.pipeline_of(training), training.spec.parameters, training.spec.window, self.components)
+            return begin(planned, training.spec.steps, Lookup(self.resolve), generation, now)
         except Invalid as error:
             return refused(error, generation, now)
 
-    def surroundings(self, training: Training) -> Surroundings:
-        """Read the pipeline and the components that it names. Raises Invalid with every problem."""
-        spec, source = self.pipeline_of(training)
-        parameters = given_parameters(spec, training.spec.parameters)
-        window = training.spec.window
-        values = Values(parameters, (window.start.isoformat(), window.end.isoformat()) if window else None)
-        rendered = fill_spec(spec, values)
-        folder = str(Path(source).parent) if source else ""
-        return describe_pipeline(rendered, folder, source, self.components)
-
-    def pipeline_of(self, training: Training) -> tuple[PipelineSpec, str]:
-        """The pipeline's spec and the file that it was read from."""
+    def pipeline_of(self, training: Training) -> Pipeline:
+        """The pipeline that it runs, wherever it is written. Raises Invalid where there is none of that name."""
         if training.spec.pipeline is not None:
-            return training.spec.pipeline, training.metadata.annotations.get(SOURCE_FILE, "")
+            return Pipeline(metadata=training.metadata, spec=training.spec.pipeline)
         assert training.spec.pipeline_ref is not None  # the spec has one of the two
         try:
             pipeline = self.resources.get("Pipeline", training.spec.pipeline_ref.name)
         except NotFound as error:
             raise Invalid([Problem(str(error), field="spec.pipelineRef.name", value=training.spec.pipeline_ref.name)]) from error
         assert isinstance(pipeline, Pipeline)
-        return pipeline.spec, pipeline.metadata.annotations.get(SOURCE_FILE, "")
+        return pipeline
 
     def keys_before(self, training: Training) -> dict[str, str]:
         """step -> key in the newest other Training of the same pipeline, for saying why a step runs again."""
@@ -169,44 +162,3 @@ class Trainings:
 def with_status(resource: Resource, status: TrainingStatus) -> Training:
     assert isinstance(resource, Training)
     return resource.model_copy(update={"status": status})
-
-
-def describe_pipeline(spec: PipelineSpec, folder: str, source: str, components: Components) -> Surroundings:
-    """A rendered pipeline with what its components say of themselves. Raises Invalid with every problem that it has."""
-    images = [
-        Problem(
-            f"step {step.name} runs an image, and this engine cannot run images yet",
-            field="spec.steps.image",
-            value=step.image,
-            file=source,
-            remedy="use a component, or run it on Kubernetes",
-        )
-        for step in spec.steps
-        if step.image
-    ]
-    if images:
-        raise Invalid(images)
-    signatures = components.describe_all(folder, [step.component for step in spec.steps if step.component], lock_of(spec, folder))
-    problems = check(spec, signatures, source)
-    if problems:
-        raise Invalid(problems)
-    return Surroundings(spec, folder, dict(signatures))
-
-
-def lock_of(spec: PipelineSpec, folder: str) -> Path | None:
-    """The requirements file of the pipeline; raises Invalid where it is named but not there."""
-    if spec.environment.requirements is None:
-        return None
-    path = Path(folder) / spec.environment.requirements
-    if not path.is_file():
-        raise Invalid(
-            [
-                Problem(
-                    "no such file",
-                    field="spec.environment.requirements",
-                    value=str(path),
-                    remedy="write its path relative to the pipeline's file",
-                )
-            ]
-        )
-    return path

@@ -17,7 +17,7 @@ def succeeded(task: Task, now: datetime) -> Child:
     """How a task is that ended well: the digest of an output follows from the key."""
     (step,) = task.steps
     outputs = {name: digest_of_value([step.key, name]) for name in step.outputs}
-    result = {"version": 7, "digest": "sha256:x", "moved": step.parameters.get("alias", ""), "why_not": step.parameters.get("why_not", "")}
+    result = {"version": 7, "digest": "sha256:x", "moved": True, "why_not": step.parameters.get("why_not", "")}
     if step.mode == "fingerprint":
         result = {"fingerprint": "as it is now"}
     found = StepResult(step.key, outputs, result=result, material=step.material, created=now)

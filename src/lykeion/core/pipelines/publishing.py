@@ -25,6 +25,11 @@ def pending(spec: PipelineSpec, steps: Mapping[str, StepStatus], published: tupl
     return None
 
 
+def alias_of(publish: Publish) -> str:
+    """The alias that moves to the new version."""
+    return publish.deploy.track if publish.deploy else DEFAULT_ALIAS
+
+
 def metrics_of(steps: Mapping[str, StepStatus]) -> dict[str, float]:
     """All metrics of a run: by name, and by "step.name" where two steps use one."""
     metrics: dict[str, float] = {}
@@ -68,7 +73,7 @@ def publication(
             "inputs": {selector: found["version"] for selector, found in training.status.models.items() if found},
         },
         "window": [window.start.isoformat(), window.end.isoformat()] if window else None,
-        "alias": publish.deploy.track if publish.deploy else DEFAULT_ALIAS,
+        "alias": alias_of(publish),
         "deploy": publish.deploy.model_dump() if publish.deploy else {},
         "requires_ok": holds,
         "why_not": why_not,

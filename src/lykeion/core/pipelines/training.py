@@ -96,7 +96,7 @@ def publication_of(publish: Publish, child: Child) -> Published:
         model=publish.model,
         version=int(result["version"]),
         digest=str(result["digest"]),
-        moved=str(result["moved"]),
+        moved=publishing.alias_of(publish) if result["moved"] else "",
         why_not=str(result["why_not"]),
     )
 

@@ -1,0 +1,111 @@
+"""Steps without an engine: what a run would do (`foresee`), and one step in this process, for a debugger (`run_alone`)."""
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from lykeion.assembly import Platform
+from lykeion.components.loading import load
+from lykeion.components.runner import call, fingerprint, step_of
+from lykeion.core.pipelines.begin import begin
+from lykeion.core.pipelines.contract import StepFile
+from lykeion.core.pipelines.graph import closure
+from lykeion.core.pipelines.training import decide
+from lykeion.core.resources import Metadata, Pipeline, PipelineRef, StepStatus, Training, TrainingSpec
+from lykeion.core.values import Child, Decision, Observed, StepResult, Task
+from lykeion.daemons.lookup import Lookup
+from lykeion.daemons.planning import plan
+from lykeion.errors import NotFound
+
+FORESEEN = "foreseen"
+
+
+def foresee(platform: Platform, pipeline: Pipeline, parameters: Mapping[str, Any]) -> tuple[StepStatus, ...]:
+    """How the steps of a run would stand before its first step ran: found in the cache, to be run and why, or not known yet."""
+    decision, _ = first_decision(platform, pipeline, parameters, ())
+    steps: tuple[StepStatus, ...] = decision.status.steps
+    return steps
+
+
+def first_decision(
+    platform: Platform, pipeline: Pipeline, parameters: Mapping[str, Any], only: tuple[str, ...]
+) -> tuple[Decision, dict[str, Child]]:
+    """What the controller would decide first, fingerprints taken in this process."""
+    now = platform.clock.now()
+    planned = plan(pipeline, parameters, None, platform.components)
+    spec = TrainingSpec(pipeline_ref=PipelineRef(name=pipeline.name), parameters=dict(parameters), steps=only)
+    status = begin(planned, only, Lookup(platform.resolve), 0, now)
+    training = Training(metadata=Metadata(name=FORESEEN, uid=FORESEEN), spec=spec, status=status)
+    before = platform.resources.newest_before(training)
+    keys = {step.name: step.key for step in before.status.steps} if before else {}
+    children: dict[str, Child] = {}
+    while True:
+        observed = Observed(
+            training,
+            children,
+            now,
+            outputs=Lookup(platform.outputs.find),
+            versions=Lookup(platform.resolve),
+            previous=Lookup(lambda step: material(platform, keys.get(step, ""))),
+        )
+        decision = decide(observed, platform.repository_url)
+        asked = [task for task in decision.apply if isinstance(task, Task) and task.steps[0].mode == "fingerprint"]
+        new = {task.name: fingerprinted(platform, task) for task in asked if task.name not in children}
+        if not new:
+            return decision, children
+        children |= new
+
+
+def material(platform: Platform, key: str) -> Mapping[str, Any] | None:
+    found = platform.outputs.find(key) if key else None
+    return found.material if found and found.material else None
+
+
+def fingerprinted(platform: Platform, task: Task) -> Child:
+    file = absolute(task.steps[0], platform.home.root, platform.home.cache)
+    said = fingerprint(load(file.component, file.folder), file)
+    return Child(task.name, "Task", "Succeeded", results={file.step: StepResult("", {}, result={"fingerprint": said})})
+
+
+def absolute(file: StepFile, root: Path, staging: Path) -> StepFile:
+    inputs = {name: str(root / path) for name, path in file.inputs.items()}
+    return replace(file, inputs=inputs, staging=str(staging), cache=str(root / file.cache))
+
+
+def needed_by(platform: Platform, name: str, parameters: Mapping[str, Any], step: str) -> tuple[str, ...]:
+    """The steps that one needs, itself not counted. Raises NotFound where there is no such step."""
+    pipeline = platform.resources.get("Pipeline", name)
+    assert isinstance(pipeline, Pipeline)
+    spec = plan(pipeline, parameters, None, platform.components).pipeline
+    if step not in {one.name for one in spec.steps}:
+        raise NotFound(f"{name} has no step {step!r}: its steps are {', '.join(one.name for one in spec.steps)}")
+    return tuple(sorted(closure(spec, [step]) - {step}))
+
+
+def run_alone(platform: Platform, name: str, parameters: Mapping[str, Any], step: str) -> Path:
+    """Run one step in this process, whether it is cached or not; returns the folder with its outputs. Its exceptions come through.
+
+    Of a partitioned step every partition is run, one after the other.
+    """
+    pipeline = platform.resources.get("Pipeline", name)
+    assert isinstance(pipeline, Pipeline)
+    uncached = pipeline.spec.model_copy(
+        update={"steps": tuple(one.model_copy(update={"cache": "never"}) if one.name == step else one for one in pipeline.spec.steps)}
+    )
+    decision, _ = first_decision(platform, pipeline.model_copy(update={"spec": uncached}), parameters, (step,))
+    task = next((one for one in decision.apply if isinstance(one, Task) and one.steps[0].step == step and one.steps[0].mode == "run"), None)
+    if task is None:
+        waiting = next(one.message for one in decision.status.steps if one.name == step)
+        raise NotFound(f"step {step} cannot run yet: {waiting}")
+    for model in task.models:
+        platform.mount(model)
+    folder = Path(tempfile.mkdtemp(prefix=f"lykeion-{step}-"))
+    file = absolute(task.steps[0], platform.home.root, folder)
+    component = load(file.component, file.folder)
+    for number in range(component.partitions or 1):
+        running = step_of(file)
+        running.partition, running.partition_count = number, component.partitions or 1
+        call(component, file, running, folder / f"part-{number:05d}" if component.partitions else folder)
+    return folder

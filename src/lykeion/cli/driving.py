@@ -1,0 +1,90 @@
+"""Waiting for a Training: whoever holds the tasks of the home runs it; where nobody does, this process does."""
+
+import select
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from lykeion.adapters.local.tasks import Tasks
+from lykeion.assembly import Platform, children, tasks_engine, trainings
+from lykeion.core.resources import Training
+from lykeion.core.resources.training import OVER
+from lykeion.daemons.controller import control
+from lykeion.errors import Unavailable
+
+Show = Callable[[Training], None]
+LOOK_EVERY = 0.2
+
+
+class Interruption:
+    """The first Ctrl-C (or SIGTERM) asks for the Training to be cancelled; the second one ends us at once."""
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    def __call__(self, _number: int, _frame: FrameType | None) -> None:
+        if self.asked:
+            raise KeyboardInterrupt
+        self.asked = True
+
+
+@contextmanager
+def interruptible() -> Iterator[Interruption]:
+    interruption = Interruption()
+    before = {number: signal.signal(number, interruption) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield interruption
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def wait_for(platform: Platform, name: str, show: Show) -> Training:
+    """The Training when it is over. It is run here where no other process runs the steps of this home."""
+    with interruptible() as interruption:
+        platform.bell.listen()
+        while True:
+            training = read(platform, name)
+            if training.status.phase in OVER:
+                return training
+            show(training)
+            if interruption.asked:
+                cancel(platform, training)
+            try:
+                engine = tasks_engine(platform)
+            except Unavailable:
+                select.select([platform.bell], [], [], LOOK_EVERY)
+                platform.bell.hush()
+                continue
+            run_here(platform, engine, name, show, interruption)
+
+
+def run_here(platform: Platform, engine: Tasks, name: str, show: Show, interruption: Interruption) -> None:
+    """Run the loop for this one Training until it is over; nothing is left running."""
+    all_children = children(platform, engine, services=False)
+    part = trainings(platform, all_children, only=name)
+
+    def done() -> bool:
+        moving = part.moving.get(name)
+        if moving is not None:
+            show(moving.training)
+        if interruption.asked and moving is not None and moving.training.spec.state == "Run":
+            cancel(platform, moving.training)
+        return part.seen >= 0 and moving is None
+
+    try:
+        control(lambda: [part], all_children, done)
+    finally:
+        all_children.close()
+
+
+def read(platform: Platform, name: str) -> Training:
+    training = platform.resources.get("Training", name)
+    assert isinstance(training, Training)
+    return training
+
+
+def cancel(platform: Platform, training: Training) -> None:
+    """Ask for it; whoever runs it does it."""
+    platform.resources.apply(training.model_copy(update={"spec": training.spec.model_copy(update={"state": "Cancelled"})}))
