@@ -8,7 +8,8 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import quote, urlencode
 from urllib.request import Request, urlopen
 
-from lykeion.assembly import local, running_at
+from lykeion.adapters.local.front import running_at
+from lykeion.assembly import local
 from lykeion.cli.printing import emit, rows
 from lykeion.errors import Invalid, LykeionError, NotFound, Problem, Unavailable
 from lykeion.servers.direct import search

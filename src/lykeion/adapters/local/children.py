@@ -59,6 +59,12 @@ class LocalChildren:
         self.unmounted: dict[str, tuple[Ref, Child]] = {}  # tasks that ended before they began
         self.changed = False
 
+    def attach(self, tasks: TaskRunner) -> None:
+        """Run tasks too, from now on."""
+        self.tasks = tasks
+        self.workers.insert(0, tasks)
+        self.selector.register(tasks, EVENT_READ)
+
     def apply(self, child: Applied) -> None:
         match child:
             case Task():

@@ -1,0 +1,80 @@
+"""`lykeion up`: the whole platform of one home on one port of loopback, until it is told to stop."""
+
+import signal
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import FrameType
+
+from lykeion.adapters.local.children import LocalChildren
+from lykeion.adapters.local.front import Front
+from lykeion.assembly import Platform, children, local, servings, tasks_engine, trainings
+from lykeion.daemons.controller import Part, control
+from lykeion.errors import Unavailable
+
+DEFAULT_PORT = 8470
+
+
+def arguments(parser: ArgumentParser, _: str) -> None:
+    parser.add_argument("--port", type=int, default=DEFAULT_PORT, help=f"on loopback (default: {DEFAULT_PORT}; 0: any free one)")
+
+
+def main(args: Namespace) -> int:
+    platform = local(args.home)
+    with Up(platform, args.port) as up:
+        print(f"Lykeion is up at {up.front.url}   (home: {platform.home.root}; Ctrl-C stops it)", flush=True)
+        up.run()
+    return 0
+
+
+@dataclass(slots=True)
+class Stop:
+    """Set by SIGTERM or the first Ctrl-C; the second Ctrl-C does not wait."""
+
+    asked: bool = field(default=False)
+
+    def __call__(self, number: int, _frame: FrameType | None) -> None:
+        if self.asked and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        if not self.asked:
+            print("stopping; what is under way is finished first ...", file=sys.stderr, flush=True)
+        self.asked = True
+
+
+class Up:
+    """A running platform: the front process, the services, and the steps once no `lykeion run` has them."""
+
+    def __init__(self, platform: Platform, port: int) -> None:
+        self.platform = platform
+        argv = [sys.executable, "-m", "lykeion.dashboard.serve", "--home", str(platform.home.root), "--repository", platform.repository_url]
+        self.front = Front(platform.home, port, argv)
+        self.children: LocalChildren = children(platform, None, services=True)
+        self.parts: list[Part] = [servings(platform, self.children)]
+        self.has_tasks = False
+        self.stop = Stop()
+
+    def __enter__(self) -> "Up":
+        signal.signal(signal.SIGTERM, self.stop)
+        signal.signal(signal.SIGINT, self.stop)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.front.close()
+        self.children.close()
+
+    def run(self, done: Callable[[], bool] = lambda: False) -> None:
+        """Until it is told to stop, or `done()`."""
+        control(self.every_part, self.children, lambda: self.stop.asked or done())
+
+    def every_part(self) -> list[Part]:
+        """What there is to move on each pass. Steps are taken over as soon as nobody else runs them."""
+        self.front.keep()
+        if not self.has_tasks:
+            try:
+                self.children.attach(tasks_engine(self.platform))
+            except Unavailable:
+                return self.parts
+            self.has_tasks = True
+            self.parts.append(trainings(self.platform, self.children))
+        return self.parts
