@@ -3,6 +3,8 @@
 import json
 import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -20,7 +22,8 @@ class Documents:
         self.owners_file = home.documents / ".owners"
         self.kept: dict[str, Child] = {}
         self.owners: dict[str, Ref] = {}
-        self.mounted: dict[str, tuple[ModelVersion, ...]] = {}
+        self.owners_written: dict[str, Ref] = {}
+        self.applied: dict[str, Document] = {}
         self.read()
 
     def read(self) -> None:
@@ -36,48 +39,57 @@ class Documents:
                 self.owners[name] = Ref(kind, owner)
             except (OSError, ValueError):
                 continue
+        self.owners_written = dict(self.owners)
 
     def path(self, name: str) -> Path:
         return self.folder / f"{name}.json"
 
     def apply(self, document: Document) -> bool:
-        """Whether it is otherwise than before."""
-        text = canonical(document.content)
-        known = self.kept.get(document.name)
-        digest = digest_of(text)
-        if known is not None and known.digest == digest and self.mounted.get(document.name) == document.models:
+        """Whether it is otherwise than before. What cannot be mounted or written is told, and tried again when it is applied again."""
+        name = document.name
+        if self.applied.get(name) == document:
             return False
+        known = self.kept.get(name)
+        text = canonical(document.content)
+        child = child_of(name, text, document.content)
         try:
             for model in document.models:
                 self.mount(model)
+            self.write(child, document.owner, text)
+            self.applied[name] = document
         except LykeionError as wrong:
-            base = known or Child(document.name, "Document")
-            failed = Child(base.name, "Document", "Pending", "MountFailed", str(wrong), digest=base.digest, content=base.content)
-            self.kept[document.name], self.owners[document.name] = failed, document.owner
-            return failed != known
-        self.mounted[document.name] = document.models
-        child = child_of(document.name, text, document.content)
-        if child == known and self.owners.get(document.name) == document.owner:
-            return False
-        replace(self.path(document.name), text)
-        self.kept[document.name], self.owners[document.name] = child, document.owner
-        self.write_owners()
-        return True
+            child = replace(known or Child(name, "Document"), phase="Pending", reason="MountFailed", message=str(wrong))
+        except OSError as wrong:
+            child = replace(known or Child(name, "Document"), phase="Pending", reason="DiskFull", message=f"cannot be written: {wrong}")
+        self.kept[name] = child
+        changed = child != known or self.owners.get(name) != document.owner
+        self.owners[name] = document.owner
+        return changed
+
+    def write(self, child: Child, owner: Ref, text: bytes) -> None:
+        """The file, where it is otherwise; and that it is `owner`'s."""
+        known = self.kept.get(child.name)
+        if known is None or known.digest != child.digest:
+            overwrite(self.path(child.name), text)
+        if self.owners_written.get(child.name) != owner:
+            self.write_owners({**self.owners_written, child.name: owner})
 
     def delete(self, name: str) -> bool:
         if self.kept.pop(name, None) is None:
             return False
         self.path(name).unlink(missing_ok=True)
-        self.mounted.pop(name, None)
+        self.applied.pop(name, None)
         del self.owners[name]
-        self.write_owners()
+        with suppress(OSError):  # an owner of what is not there is passed over when it is read
+            self.write_owners({other: owner for other, owner in self.owners_written.items() if other != name})
         return True
 
     def observe(self, owner: Ref) -> Mapping[str, Child]:
         return {name: child for name, child in self.kept.items() if self.owners[name] == owner}
 
-    def write_owners(self) -> None:
-        replace(self.owners_file, canonical({name: [owner.kind, owner.name] for name, owner in self.owners.items()}))
+    def write_owners(self, owners: Mapping[str, Ref]) -> None:
+        overwrite(self.owners_file, canonical({name: [owner.kind, owner.name] for name, owner in owners.items()}))
+        self.owners_written = dict(owners)
 
 
 class Routes:
@@ -113,8 +125,9 @@ class Routes:
         """Write the table where it is otherwise than the file."""
         table = canonical([self.row(route) for _, route in sorted(self.kept.items())])
         if table != self.written:
-            replace(self.file, table)
-            self.written = table
+            with suppress(OSError):  # a full disk: again at the next pass
+                overwrite(self.file, table)
+                self.written = table
 
     def row(self, route: Route) -> Json:
         targets = [
@@ -132,13 +145,11 @@ def child_of(name: str, text: bytes, content: Json) -> Child:
     return Child(name, "Document", "Running", digest=digest_of(text), content=content)
 
 
-def replace(path: Path, text: bytes) -> None:
+def overwrite(path: Path, text: bytes) -> None:
     """Whoever reads `path` sees the old text or the new one, after a crash too."""
     beside = path.with_name(f".{path.name}.new")
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
-    try:
-        os.write(descriptor, text)
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    with beside.open("wb") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
     os.replace(beside, path)

@@ -1,6 +1,7 @@
 """One copy of a service: a process on a leash, asked again and again whether it is ready, started again when it ends."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,7 +20,9 @@ from lykeion.ports import Clock
 ASK_SOON, ASK_LATER = 0.1, 1.0  # seconds between two questions, while it is not ready and when it is
 PATIENCE = 5.0  # seconds for one answer
 MISSED = 3  # answers in a row that fail to come before a ready replica is called unready
+SILENT = 60.0  # seconds without any answer, after there were some: it hangs, and is started anew
 LONGEST_LOG = 32 * 2**20
+LOOK_AT_LOG = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,9 @@ class Replica:
     probe: Probe | None = None
     asked: float = 0.0
     missed: int = 0
+    was_ready: bool = False
+    heard: float | None = None  # when it last answered at all
+    log_due: float = 0.0
     hurry_until: float = 0.0
     ending: bool = False
     kill_at: float = 0.0
@@ -81,7 +87,7 @@ class Replica:
         self.pidfd = os.pidfd_open(self.process.pid)
         self.selector.register(self.pidfd, EVENT_READ, self)
         self.started, self.started_at = now, self.clock.now()
-        self.answer, self.missed, self.changed = Answer(reason="is starting"), 0, True
+        self.answer, self.missed, self.heard, self.changed = Answer(reason="is starting"), 0, None, True
 
     def work(self, now: float) -> float:
         """Whatever is due; when to call again at the latest."""
@@ -95,7 +101,18 @@ class Replica:
         if self.process is None:
             if now < self.crashes.start_at:
                 return self.crashes.start_at
-            self.start(now)
+            try:
+                self.start(now)
+            except OSError as wrong:  # no room for the log, no more processes: as if it had ended at once
+                self.how_it_ended, self.changed = f"could not be started: {wrong}", True
+                self.crashes = self.crashes.ended(now, 0.0)
+                return self.crashes.start_at
+        if self.heard is not None and now > self.heard + SILENT:
+            self.signal(signal.SIGKILL)
+            self.heard = None
+        if now >= self.log_due:
+            self.log_due = now + LOOK_AT_LOG
+            shorten(self.launch.log)
         return self.ask(now)
 
     def ask(self, now: float) -> float:
@@ -104,7 +121,7 @@ class Replica:
             answer = self.probe.advance()
             if answer is None and now < self.asked + PATIENCE:
                 return self.asked + PATIENCE
-            self.take(answer or Answer(reason=f"has not answered /readyz for {PATIENCE:g} s"))
+            self.take(answer or Answer(reason=f"has not answered /readyz for {PATIENCE:g} s"), now)
         soon = not self.answer.ready or now < self.hurry_until
         due = self.asked + (ASK_SOON if soon else ASK_LATER)
         if now < due:
@@ -113,15 +130,17 @@ class Replica:
         self.probe = Probe(self.socket)
         answer = self.probe.begin()
         if answer is not None:
-            self.take(answer)
+            self.take(answer, now)
             return now + ASK_SOON
         self.selector.register(self.probe.socket, EVENT_READ, self)
         return now + PATIENCE
 
-    def take(self, answer: Answer) -> None:
+    def take(self, answer: Answer, now: float) -> None:
         """One question is over. A ready replica that misses one or two is busy, not unready."""
         self.drop_probe()
         self.missed = 0 if answer.asked else self.missed + 1
+        self.heard = now if answer.asked else self.heard
+        self.was_ready = self.was_ready or answer.ready
         if self.answer.ready and not answer.asked and self.missed < MISSED:
             return
         self.changed = self.changed or answer != self.answer
@@ -164,12 +183,16 @@ class Replica:
 
 
 def open_log(path: Path) -> int:
-    """For appending; one that has grown long is put aside."""
+    """For appending, so that it can be cut while it is written to."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with suppress(FileNotFoundError):
-        if path.stat().st_size > LONGEST_LOG:
-            path.replace(path.with_name(f"{path.name}.1"))
     return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+
+
+def shorten(log: Path, longest: int = LONGEST_LOG) -> None:
+    """Put a log that has grown long aside, in place of what was put aside before."""
+    if log.stat().st_size > longest:
+        shutil.copyfile(log, log.with_name(f"{log.name}.1"))
+        os.truncate(log, 0)
 
 
 def said_of(code: int) -> str:

@@ -37,6 +37,7 @@ class Kept:
     older: list[Replica] = field(default_factory=list)
     older_until: float | None = None  # when the older ones are told to end; None while the new are not all ready
     deleted: bool = False
+    mounted: tuple[ModelVersion, ...] = ()
     problem: str = ""  # why it cannot be started
     try_at: float = 0.0
 
@@ -73,6 +74,8 @@ class Services:
             return
         if kept is None:
             kept = self.kept[service.name] = Kept(service)
+        if kept.deleted:  # it is wanted again: what drains is not taken back
+            kept.older, kept.replicas = kept.all, []
         kept.service, kept.deleted, kept.try_at = service, False, 0.0
         self.changed = True
         self.due = min(self.due, self.keep(kept, time.monotonic()))
@@ -149,13 +152,15 @@ class Services:
             kept.replicas.append(Replica(self.launch(service, len(kept.replicas)), self.selector, self.clock))
 
     def mounted(self, kept: Kept, now: float) -> bool:
+        if kept.mounted == kept.service.models:
+            return True
         try:
             for model in kept.service.models:
                 self.mount(model)
         except LykeionError as wrong:
             kept.problem, kept.try_at, self.changed = str(wrong), now + MOUNT_AGAIN, True
             return False
-        kept.problem = ""
+        kept.problem, kept.mounted = "", kept.service.models
         return True
 
     def hand_over(self, kept: Kept, now: float) -> None:
@@ -166,7 +171,7 @@ class Services:
             return
         if not all(replica.ready for replica in kept.replicas):
             for replica in going:
-                if replica.process is None:  # it had not been up: nothing is lost with it
+                if not replica.was_ready:  # nothing is lost with it
                     replica.end(now)
             return
         if kept.older_until is None:
