@@ -7,11 +7,11 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from lykeion.core.pipelines import graph, requires, template
+from lykeion.core.pipelines import graph, template
 from lykeion.core.pipelines.parameters import NOUNS, fits, read_parameters
 from lykeion.core.pipelines.signature import ParameterSignature, ParameterType, Signature
 from lykeion.core.resources.pipeline import ModelInput, PipelineSpec, Step
-from lykeion.core.resources.places import Place
+from lykeion.core.resources.places import Lines, Place
 from lykeion.core.resources.sentences import described
 from lykeion.core.resources.suggest import did_you_mean
 from lykeion.errors import Problem
@@ -20,23 +20,29 @@ SPEC = Place(path=("spec",))
 COMPONENT = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*|(\.{0,2}/)[^:\n]*\.py:[A-Za-z_]\w*")
 
 
-def check(spec: PipelineSpec, signatures: Mapping[str, Signature], place: Place = SPEC) -> list[Problem]:
+def check(
+    spec: PipelineSpec, signatures: Mapping[str, Signature], file: str = "", lines: Lines | None = None, *, filled: bool = False
+) -> list[Problem]:
     """Everything that is wrong with a pipeline and its components, which `signatures` has by their references.
 
     A component that has no signature (it could not be found, say) is passed over: its own problem is reported by who looked for it.
+    `lines`: of the whole document, for problems with line numbers. `filled`: `${…}` in it is text that was meant so.
     """
-    return [*check_alone(spec, place), *check_components(spec, signatures, place)]
+    place = Place(file, lines, ("spec",))
+    return [*check_alone(spec, place, filled=filled), *check_components(spec, signatures, place, filled=filled)]
 
 
-def check_alone(spec: PipelineSpec, place: Place = SPEC) -> list[Problem]:
-    """What needs no component: the graph, references to parameters, defaults, and `requires`."""
+def check_alone(spec: PipelineSpec, place: Place = SPEC, *, filled: bool = False) -> list[Problem]:
+    """What needs no component: the graph, references to parameters, defaults, names, and `requires`."""
     found = list(bad_parameters(spec, place.at("parameters")))
     for number, step in enumerate(spec.steps):
         if step.component is not None and not COMPONENT.fullmatch(step.component):
             found.append(bad_component(step.component, place.at("steps", number, "component")))
     found += graph.problems(spec, place)
-    found += template.problems(spec, spec.parameters, place)
+    found += [] if filled else template.problems(spec, spec.parameters, place)
     found += bad_publishing(spec, place)
+    found += template.bad_names(spec, place)
+    found += template.bad_gates(spec, place)
     return found
 
 
@@ -69,10 +75,11 @@ def bad_publishing(spec: PipelineSpec, place: Place) -> Iterator[Problem]:
             yield here.at("output").problem(f"there is no step {source!r}", did_you_mean(source, steps, "the steps are"), one.output)
         elif steps[source].image is not None and output not in steps[source].outputs:
             yield here.at("output").problem(*no_output(source, output, steps[source].outputs), one.output)
-        if one.requires is not None and "${" not in one.requires:
-            fault = requires.fault(one.requires)
-            if fault:
-                yield here.at("requires").problem(f"cannot be read: {fault}", requires.EXAMPLE, one.requires)
+        for reference in template.references(one.requires or ""):
+            declared = spec.parameters.get(reference.name.removeprefix("parameters."))
+            if declared is not None and declared.type not in ("integer", "number"):
+                message = f"${{{reference.name}}} is {NOUNS[declared.type]}, and only numbers can be compared"
+                yield here.at("requires").problem(message, "declare the parameter as number", one.requires)
         if models.setdefault(one.model, number) != number:
             message = f"the model {one.model!r} gets two versions from one run"
             yield here.at("model").problem(message, f"publish[{models[one.model]}] publishes it too; give one another name", one.model)
@@ -87,7 +94,9 @@ def no_output(step: str, output: str, known: Any) -> tuple[str, str]:
     return f"step {step!r} has no output {output!r}", did_you_mean(output, known, "its outputs are")
 
 
-def check_components(spec: PipelineSpec, signatures: Mapping[str, Signature], place: Place = SPEC) -> list[Problem]:
+def check_components(
+    spec: PipelineSpec, signatures: Mapping[str, Signature], place: Place = SPEC, *, filled: bool = False
+) -> list[Problem]:
     """Inputs, outputs and `with:` values against what the components say."""
     outputs = {step.name: outputs_of(step, signatures) for step in spec.steps}
     found: list[Problem] = []
@@ -95,7 +104,10 @@ def check_components(spec: PipelineSpec, signatures: Mapping[str, Signature], pl
         here = place.at("steps", number)
         signature = signatures.get(step.component or "")
         if signature is not None:
-            found += bad_values(step, signature, spec, here.at("with"))
+            found += bad_values(step, signature, None if filled else spec, here.at("with"))
+            if step.parallelism > 1 and not signature.partitions:
+                message = f"{step.component} has no partitions that {step.parallelism} workers could share"
+                found.append(here.at("parallelism").problem(message, "take the line out, or @component(partitions=64)", step.parallelism))
             found += unwired(step, signature, here)
         found += bad_sources(step, signature, outputs, here.at("inputs"))
     for number, one in enumerate(spec.publish):
@@ -147,8 +159,8 @@ def bad_sources(
             yield where.problem(f"the input takes {wanted}, but {output} is {known[key]}", remedy, output)
 
 
-def bad_values(step: Step, signature: Signature, spec: PipelineSpec, place: Place) -> Iterator[Problem]:
-    """`with:` against the parameters of the component."""
+def bad_values(step: Step, signature: Signature, spec: PipelineSpec | None, place: Place) -> Iterator[Problem]:
+    """`with:` against the parameters of the component. `spec`: where `${…}` in values are references still, None where they are text."""
     for name, value in step.with_.items():
         known = signature.parameters.get(name)
         if known is None:
@@ -165,9 +177,9 @@ def bad_values(step: Step, signature: Signature, spec: PipelineSpec, place: Plac
             yield place.problem(message, f"write with: {{{name}: …}}")
 
 
-def fault_of_value(known: ParameterSignature, value: Any, spec: PipelineSpec) -> tuple[str, str]:
+def fault_of_value(known: ParameterSignature, value: Any, spec: PipelineSpec | None) -> tuple[str, str]:
     """(what is wrong with a value of `with:`, the way out), or ("", "")."""
-    if isinstance(value, str) and "${" in value:
+    if spec is not None and isinstance(value, str) and any(template.references(value)):
         return fault_of_reference(known, value, spec)
     if value is None and not known.required and known.default is None:
         return "", ""
@@ -177,6 +189,8 @@ def fault_of_value(known: ParameterSignature, value: Any, spec: PipelineSpec) ->
         shown = ", ".join(map(repr, known.choices))
         remedy = did_you_mean(value, [str(choice) for choice in known.choices], "the choices are")
         return f"must be one of {shown}, not {described(value)}", remedy
+    if not isinstance(value, int | float):
+        return "", ""
     if known.minimum is not None and value < known.minimum:
         return f"must be at least {known.minimum:g}, not {value}", within(known)
     if known.maximum is not None and value > known.maximum:

@@ -9,10 +9,12 @@ They may stand in `with`, `env`, `image`, `command`, a model's name, alias or `o
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from lykeion.core.models.names import check_alias, check_model
+from lykeion.core.pipelines import requires
 from lykeion.core.resources.metadata import check_name
 from lykeion.core.resources.pipeline import ModelInput, PipelineSpec, Publish, Step
 from lykeion.core.resources.places import Place
@@ -98,13 +100,14 @@ def look_up(name: str, values: Values, otherwise: str) -> Any:
 def fill_spec(spec: PipelineSpec, values: Values, place: Place = SPEC) -> PipelineSpec:
     """The pipeline with all references replaced but those to secrets, which stay until an engine starts the step.
 
-    Raises Invalid with every reference that stands for nothing, and every name of a model that no model can have.
+    Raises Invalid with every reference that stands for nothing, and, where those are right, with every name that no model, alias or
+    Serving can have, every `requires` that cannot be read now, and every secret that a parameter would have named.
     """
     found = problems(spec, values.parameters, place, windowed=values.window is not None)
     steps = tuple(fill_step(step, values) for step in spec.steps)
     publish = tuple(fill_publish(one, values) for one in spec.publish)
     filled = spec.model_copy(update={"steps": steps, "publish": publish})
-    found = found or list(bad_names(filled, place))
+    found = found or [*bad_names(filled, place), *smuggled(spec, filled, place), *bad_gates(filled, place)]
     if found:
         raise Invalid(found)
     return filled
@@ -224,22 +227,55 @@ def fault_of(reference: Reference, declared: Mapping[str, Any], windowed: bool, 
     return f"{shown} stands for nothing", did_you_mean(root, ("parameters", "window", "secrets"), "there are")
 
 
-def bad_names(filled: PipelineSpec, place: Place) -> Iterator[Problem]:
-    """Names of models and Servings, now that they are known, that cannot be names."""
-    for number, one in enumerate(filled.publish):
+def bad_names(spec: PipelineSpec, place: Place) -> Iterator[Problem]:
+    """Names of models, aliases and Servings that cannot be names, where they are known: not while a `${…}` is in them."""
+    for number, one in enumerate(spec.publish):
         here = place.at("publish", number)
-        yield from bad_name(one.model, here.at("model"))
+        yield from bad_name(check_model, one.model, here.at("model"))
         if one.deploy is not None:
-            yield from bad_name(one.deploy.serving, here.at("deploy", "serving"))
-    for number, step in enumerate(filled.steps):
+            yield from bad_name(check_serving, one.deploy.serving, here.at("deploy", "serving"))
+            yield from bad_name(check_alias, one.deploy.track, here.at("deploy", "track"))
+    for number, step in enumerate(spec.steps):
         for name, source in step.sources():
             if isinstance(source, ModelInput):
-                yield from bad_name(source.model, place.at("steps", number, "inputs", name))
+                here = place.at("steps", number, "inputs", name)
+                yield from bad_name(check_model, source.model, here)
+                if source.alias is not None:
+                    yield from bad_name(check_alias, source.alias, here)
 
 
-def bad_name(name: str, here: Place) -> Iterator[Problem]:
+def check_serving(name: str) -> str:
+    """As `check_model`, by the rule for the names of resources."""
     try:
-        check_name(name)
+        return check_name(name)
     except ValueError as error:
         message, _, remedy = str(error).rpartition(": ")
-        yield here.problem(message, remedy, name)
+        raise Invalid([Problem(message, remedy=remedy)]) from None
+
+
+def bad_name(rule: Callable[[str], str], name: str, here: Place) -> Iterator[Problem]:
+    if "${" not in name:
+        try:
+            rule(name)
+        except Invalid as error:
+            yield from (here.problem(problem.message, problem.remedy, name) for problem in error.problems)
+
+
+def bad_gates(spec: PipelineSpec, place: Place) -> Iterator[Problem]:
+    """`requires` that cannot be read. While a `${…}` is in one, a number stands in for it."""
+    for number, one in enumerate(spec.publish):
+        if one.requires is not None:
+            fault = requires.fault(REFERENCE.sub(lambda found: "0".ljust(len(found[0])), one.requires))
+            if fault:
+                yield place.at("publish", number, "requires").problem(f"cannot be read: {fault}", requires.EXAMPLE, one.requires)
+
+
+def smuggled(spec: PipelineSpec, filled: PipelineSpec, place: Place) -> Iterator[Problem]:
+    """A secret is named by whoever writes the pipeline, never by a parameter's value: that one comes from whoever starts a run."""
+    for number, (step, now) in enumerate(zip(spec.steps, filled.steps, strict=True)):
+        for name, value in now.env.items():
+            if secret_of(value) and not secret_of(step.env[name]):
+                here = place.at("steps", number, "env", name)
+                yield here.problem(
+                    "a secret can only be named here, not by a parameter", "write ${secrets.NAME.KEY} itself", step.env[name]
+                )

@@ -19,6 +19,8 @@ from lykeion.core.resources.sentences import described
 from lykeion.core.resources.suggest import did_you_mean, nearest
 from lykeion.errors import Invalid, Problem
 
+MOST_SHOWN = 500
+
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
@@ -26,6 +28,10 @@ class Parsed:
 
     resource: Resource
     place: Place
+
+    @property
+    def lines(self) -> Lines | None:
+        return self.place.lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +74,21 @@ def read(text: str, file: str) -> Reading:
 
 
 def in_order(problems: Iterable[Problem]) -> list[Problem]:
-    """By line, each once."""
+    """By line, each once. Nobody reads more than MOST_SHOWN."""
     once = {(problem.line, problem.field, problem.message): problem for problem in problems}
-    return sorted(once.values(), key=lambda problem: problem.line)
+    found = sorted(once.values(), key=lambda problem: problem.line)
+    if len(found) > MOST_SHOWN:
+        more = Problem(f"and {len(found) - MOST_SHOWN} more problems", file=found[-1].file, remedy="fix these first")
+        return [*found[:MOST_SHOWN], more]
+    return found
+
+
+def lines_of(text: str, file: str, resource: Resource) -> Lines | None:
+    """The lines of a resource that was read from `file` before, where the file still says the same of it."""
+    for parsed in read(text, file).resources:
+        if parsed.resource.kind == resource.kind and parsed.resource.name == resource.name and parsed.resource.spec == resource.spec:
+            return parsed.place.lines
+    return None
 
 
 def resource_of(value: Any, place: Place) -> tuple[Parsed | None, list[Problem]]:

@@ -1,7 +1,7 @@
 """Where something was written: the path of a field, the line it stands on, and problems that say both."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from lykeion.errors import Problem
 
@@ -13,7 +13,7 @@ class Lines:
     """The lines of one mapping or list of a file: its own and, by key or position, those of what is in it. A scalar is a bare number."""
 
     line: int
-    inside: "Mapping[str, Lines | int] | Sequence[Lines | int]"
+    inside: "Mapping[str, Lines | int] | Sequence[Lines | int]" = field(repr=False)
 
     def at(self, path: Path) -> int:
         """The line of the field at `path`, or of the nearest one around it that is there."""

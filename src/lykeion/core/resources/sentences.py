@@ -35,6 +35,7 @@ PATTERNS = {
     INPUT_PATTERN: ("is no input", "write STEP.OUTPUT, models:NAME@ALIAS or models:NAME@VERSION"),
     OUTPUT_PATTERN: ("is no output of a step", "write STEP.OUTPUT"),
 }
+MOST_FAULTS = 1000  # of one round: a file that has more is no resource
 A_TIME = "write it with its zone, for instance 2026-01-01T00:00:00Z"
 
 
@@ -66,7 +67,7 @@ def faults(error: ValidationError, data: Any, model: type[BaseModel]) -> list[Fa
     """The mistakes in `data`, which was to be a `model`, in the order of pydantic."""
     single: list[Fault] = []
     unions: dict[Path, dict[str, list[Found]]] = {}
-    for raw in error.errors(include_url=False):
+    for raw in error.errors(include_url=False)[:MOST_FAULTS]:
         found = located(raw, data)
         if found.arms:
             length, arm = found.arms[0]

@@ -26,8 +26,9 @@ from lykeion.errors import Problem
 
 Event = Any  # of yaml.events: the parser always gives one, with marks, whatever its stubs leave open
 
-LARGEST_TEXT = 8 * 2**20  # characters
-LARGEST_UNFOLDED = 4 * LARGEST_TEXT  # characters, every alias counted as what it stands for
+LARGEST_TEXT = 4 * 2**20  # characters
+LARGEST_UNFOLDED = 2 * LARGEST_TEXT  # characters, every alias counted as what it stands for
+MOST_VALUES = 500_000  # likewise
 DEEPEST = 64
 LONGEST_NUMBER = 400  # digits: more than a float can hold
 
@@ -64,6 +65,12 @@ def documents(text: str, file: str) -> Iterator[Document]:
         message = f"the file has {len(text):,} characters, more than the {LARGEST_TEXT:,} that are read"
         yield Document(problems=[Problem(message, file=file, line=1, remedy="split it")], readable=False)
         return
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        message = "there is a character here that text may not hold"
+        yield Document(problems=[Problem(message, file=file, line=1 + text.count("\n", 0, error.start))], readable=False)
+        return
     for first_line, part in split(text.removeprefix("\ufeff")):
         yield from Composer(part, first_line, file).documents()
 
@@ -87,8 +94,8 @@ class Composer:
         self.next: Callable[[], Event] = lambda: None
         self.path: list[str | int] = []
         self.problems: list[Problem] = []
-        self.unfolded = 0
-        self.anchors: dict[str, tuple[Any, Lines | int, int] | None] = {}
+        self.unfolded = self.values = 0
+        self.anchors: dict[str, tuple[Any, Lines | int, int, int] | None] = {}
 
     def documents(self) -> Iterator[Document]:
         try:
@@ -134,13 +141,13 @@ class Composer:
             self.weigh(event, len(event.value) + 1)
             found: tuple[Any, Lines | int] = (self.scalar(event), self.line(event))
             if event.anchor:
-                self.anchors[event.anchor] = (*found, len(event.value) + 1)
+                self.anchors[event.anchor] = (*found, len(event.value) + 1, 1)
             return found
         if isinstance(event, AliasEvent):
             return self.alias(event)
         if len(self.path) >= DEEPEST:
             raise Refused(event.start_mark.line, f"nested deeper than {DEEPEST} levels", "flatten it")
-        anchor, before = event.anchor, self.unfolded
+        anchor, before, counted = event.anchor, self.unfolded, self.values
         self.weigh(event, 2)
         if anchor:
             self.anchors[anchor] = None  # open: an alias to it from inside would be a knot
@@ -148,7 +155,7 @@ class Composer:
             self.note(event, f"the tag {event.tag} is not known", "leave it out")
         found = self.mapping(event) if isinstance(event, MappingStartEvent) else self.sequence(event)
         if anchor:
-            self.anchors[anchor] = (*found, self.unfolded - before)
+            self.anchors[anchor] = (*found, self.unfolded - before, self.values - counted)
         return found
 
     def mapping(self, start: Event) -> tuple[Any, Lines]:
@@ -187,7 +194,7 @@ class Composer:
             self.weigh(event, len(event.value) + 1)
             read = self.scalar(event)
             if event.anchor:
-                self.anchors[event.anchor] = (read, self.line(event), len(event.value) + 1)
+                self.anchors[event.anchor] = (read, self.line(event), len(event.value) + 1, 1)
             if event.value == "<<" and event.implicit[0]:
                 self.note(event, "merge keys ('<<') are not part of YAML 1.2", "write the fields out")
             elif not isinstance(read, str):
@@ -208,15 +215,16 @@ class Composer:
         meant = self.anchors[name]
         if meant is None:
             raise Refused(event.start_mark.line, f"*{name} stands inside of what it stands for", "write the value out")
-        value, lines, weight = meant
-        self.weigh(event, weight)
+        value, lines, characters, values = meant
+        self.weigh(event, characters, values)
         return value, lines
 
-    def weigh(self, event: Event, characters: int) -> None:
+    def weigh(self, event: Event, characters: int, values: int = 1) -> None:
         self.unfolded += characters
-        if self.unfolded > LARGEST_UNFOLDED:
-            message = f"its aliases unfold to more than {LARGEST_UNFOLDED:,} characters"
-            raise Refused(event.start_mark.line, message, "write it without so many aliases (*name)")
+        self.values += values
+        if self.unfolded > LARGEST_UNFOLDED or self.values > MOST_VALUES:
+            message = f"more than {MOST_VALUES:,} values or {LARGEST_UNFOLDED:,} characters, counting what aliases stand for"
+            raise Refused(event.start_mark.line, message, "split it, or write it without so many aliases (*name)")
 
     def scalar(self, event: Event) -> Any:
         """The value of a scalar, by its tag where it has one, else by how it looks where it is not in quotes."""
