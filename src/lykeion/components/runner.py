@@ -25,7 +25,9 @@ Seal = Callable[[str, StepFile, int | None], None]  # folder, step, partition: m
 
 SUCCEEDED, FAILED, DISK_FULL = 0, 1, 28  # exit codes; a full disk may leave no room for error.json
 
-PLATFORM = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+# what the requirements, Python's version and the contract's version cover
+LIBRARIES = tuple(os.path.dirname(os.path.realpath(path)) + os.sep for path in (os.path.dirname(__file__), os.__file__))
+NAMED_LIBRARIES = frozenset({"site-packages", "dist-packages"})
 
 
 def run(file: StepFile, seal: Seal) -> int:
@@ -149,16 +151,13 @@ def undeclared(file: StepFile, before: set[str]) -> str:
     """Why the result must not be found again: it depends on a source file that the digest of the code does not cover. "" where none."""
     if not file.folder:
         return ""
-    folder = os.path.realpath(file.folder) + os.sep
     covered = {os.path.realpath(os.path.join(file.folder, path)) for path in file.closure}
     for name in sorted(set(sys.modules) - before):
         origin = getattr(sys.modules[name], "__file__", None)
         path = os.path.realpath(origin) if origin else ""
-        is_library = "site-packages" in path or path.startswith((PLATFORM, os.path.realpath(sys.prefix) + os.sep))
-        if path.startswith(folder) and path not in covered and not is_library:
-            return (
-                f"it imported {path.removeprefix(folder)}, which its cache key does not cover: import it statically, or list it in files="
-            )
+        if path and path not in covered and not path.startswith(LIBRARIES) and not NAMED_LIBRARIES.intersection(Path(path).parts):
+            shown = os.path.relpath(path, os.path.realpath(file.folder))
+            return f"it imported {shown}, which its cache key does not cover: import it by an import statement, or list it in files="
     return ""
 
 

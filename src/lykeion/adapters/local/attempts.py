@@ -8,6 +8,7 @@ import fcntl
 import json
 import os
 import shutil
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -67,8 +68,7 @@ def absolute(step: StepFile, home: Path, staging: Path, deadline: float | None) 
 
 def begin(home: Path, name: str, steps: tuple[StepFile, ...], deadline: float | None) -> Attempt:
     """Make and lock the staging folder of an attempt. Raises OSError; then nothing is left of it."""
-    folder = home / "staging" / name
-    shutil.rmtree(folder, ignore_errors=True)
+    folder = home / "staging" / f"{name}-{time.time_ns():x}"
     folder.mkdir(parents=True)
     lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     placed = tuple(absolute(step, home, folder / step.step, deadline) for step in steps)
@@ -103,6 +103,7 @@ def publish(folder: Path, outputs: DirectoryOutputs, partitions: Partitions) -> 
     results = {}
     touched: dict[tuple[str, str], int] = {}
     for place, manifest in sealed(folder):
+        require_inputs(StepFile.from_json((folder / f"{manifest.step}.json").read_text()), outputs)
         if manifest.partition is None:
             results[manifest.step] = outputs.publish(place, manifest)
         else:
@@ -114,6 +115,20 @@ def publish(folder: Path, outputs: DirectoryOutputs, partitions: Partitions) -> 
             results[step] = result
     point("after_publish")
     return results
+
+
+def require_inputs(step: StepFile, outputs: DirectoryOutputs) -> None:
+    """Raises Corrupt where an input is not any more what the key of the step says that it read."""
+    for name, path in step.inputs.items():
+        folder, output = Path(path).parent, Path(path).name
+        if folder.parent != outputs.folder or name not in step.digests:
+            continue
+        found = outputs.find(folder.name)
+        if found is None or found.outputs.get(output) != step.digests[name]:
+            raise Corrupt(
+                f"step {step.step}: its input {name} was changed or replaced while it ran, so what it made was dropped; run it again, and "
+                "let no step write to its inputs"
+            )
 
 
 def left(home: Path) -> Iterator[tuple[Path, int]]:

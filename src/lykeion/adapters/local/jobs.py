@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from errno import EDQUOT, ENOSPC
 from pathlib import Path
 from signal import Signals
 from typing import Any
@@ -13,7 +14,7 @@ from lykeion.adapters.local.parents import Parent
 from lykeion.core.pipelines.contract import PROGRESS_FILE, StepFile
 from lykeion.core.values import Child, StepResult, Task
 
-DISK_FULL_CODE = 28  # a step's exit code where it found no room, not even for error.json
+DISK_FULL_CODE = ENOSPC  # a step's exit code where it found no room, not even for error.json
 TAIL_LINES, TAIL_BYTES = 20, 2048
 
 
@@ -38,6 +39,11 @@ class Worker:
     code: int | None = None
     progress: tuple[int, int, str] = (0, 0, "")
 
+    @property
+    def share(self) -> int:
+        """How many partitions it has; 1 for a step without."""
+        return max(1, sum(len(step.partitions or ()) for step in self.attempt.steps))
+
     def look(self) -> None:
         """Read how far it is; what cannot be read is as it was."""
         for step in self.attempt.steps:
@@ -54,7 +60,8 @@ class Job:
     child: Child
     waiting: int = 0
     workers: dict[str, Worker] = field(default_factory=dict)
-    ended: list[tuple[int, int, str]] = field(default_factory=list)  # the last progress of workers that ended
+    ended: list[Worker] = field(default_factory=list)
+    partitions: int = 0  # that all workers together do
     results: dict[str, StepResult] = field(default_factory=dict)
     failure: Failure | None = None
     unwanted: bool = False  # to be forgotten when it ends
@@ -65,16 +72,21 @@ class Job:
 
     def look(self) -> Child:
         """The child as it is now."""
+        for worker in self.workers.values():
+            worker.look()
         if self.workers:
-            for worker in self.workers.values():
-                worker.look()
-            done, total, unit = together([*self.ended, *(worker.progress for worker in self.workers.values())], self.waiting)
-            if (done, total, unit) != (self.child.done, self.child.total, self.child.unit):
-                self.child = replace(self.child, done=done, total=total, unit=unit)
+            self._sum()
         return self.child
+
+    def _sum(self) -> None:
+        seen = [(worker.share, *worker.progress) for worker in (*self.ended, *self.workers.values())]
+        done, total, unit = together(seen, self.partitions)
+        if (done, total, unit) != (self.child.done, self.child.total, self.child.unit):
+            self.child = replace(self.child, done=done, total=total, unit=unit)
 
     def end(self, now: datetime, log_tail: str) -> None:
         """Conclude, all workers being gone."""
+        self._sum()
         missing = [step.step for step in self.task.steps if step.step not in self.results]
         if self.failure is None and missing:
             self.failure = Failure("Lost", f"{', '.join(missing)}: some partitions are not there any more; run it again")
@@ -89,13 +101,17 @@ class Job:
             )
 
 
-def together(reports: Sequence[tuple[int, int, str]], silent: int) -> tuple[int, int, str]:
-    """The progress of several workers; `silent` more and those without a total are taken to have as much to do as the others."""
-    known = [report for report in reports if report[1]]
+def together(reports: Sequence[tuple[int, int, int, str]], partitions: int) -> tuple[int, int, str]:
+    """The progress of workers that do `partitions` together, from (share, done, total, unit) of each.
+
+    Those that have not said anything yet are taken to have as much to do for each partition as the others.
+    """
+    known = [report for report in reports if report[2]]
     if not known:
         return 0, 0, ""
-    total = sum(report[1] for report in known)
-    return sum(report[0] for report in known), total * (len(reports) + silent) // len(known), known[0][2]
+    done, total = sum(report[1] for report in known), sum(report[2] for report in known)
+    seen = sum(report[0] for report in known)
+    return done, max(done, total * max(partitions, seen) // seen), known[0][3]
 
 
 def shares(numbers: Sequence[int], workers: int) -> list[tuple[int, ...]]:
@@ -123,7 +139,7 @@ def verdict(code: int | None, error: Mapping[str, Any], ran_out: bool, doomed: F
         return doomed
     if code is None:
         return Failure("Lost", "its parent process ended; the step was stopped with it")
-    if code == DISK_FULL_CODE or error.get("errno") == DISK_FULL_CODE:
+    if code == DISK_FULL_CODE:
         return Failure("DiskFull", "there is no room left on the volume: `lykeion gc` frees what no run needs")
     if error:
         message = str(error.get("message", ""))
@@ -131,6 +147,13 @@ def verdict(code: int | None, error: Mapping[str, Any], ran_out: bool, doomed: F
     if code < 0:
         return Failure("Killed", f"something outside Lykeion ended it with {Signals(-code).name}")
     return Failure("Error", f"its process ended with exit code {code} and said nothing; its log may")
+
+
+def volume_failed(error: OSError) -> Failure:
+    """Why something on the volume has to wait."""
+    full = error.errno in (ENOSPC, EDQUOT)
+    remedy = "it goes on when there is room (`lykeion gc` frees what no run needs)" if full else "it is tried again"
+    return Failure("DiskFull" if full else "VolumeFailed", f"the volume says: {error.strerror}; {remedy}")
 
 
 def tail(log: Path) -> str:

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ from lykeion.adapters.local.warm_parent import IN_STEPS, ONE_THREAD, REQUEST_BYT
 ALIVE = 3  # parents with imports at a time
 IDLE_SECONDS = 60.0
 READY_SECONDS = 120.0
+END_SECONDS = 0.5
 PROGRAM = (
     "import sys; from lykeion.adapters.local.warm_parent import main; main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4:])"
 )
@@ -45,13 +46,12 @@ class Parent:
         socket.send_fds(self.socket, [json.dumps(request).encode()], [lock])
         self.busy += 1
 
-    def messages(self) -> Iterator[tuple[dict[str, Any], int | None]]:
-        """What it has said so far, with a pidfd where it sent one. Raises ConnectionError where it is gone."""
-        while select.select([self.socket], [], [], 0)[0]:
-            message, descriptors, _, _ = socket.recv_fds(self.socket, REQUEST_BYTES, 1, socket.MSG_CMSG_CLOEXEC)
-            if not message:
-                raise ConnectionError
-            yield json.loads(message), descriptors[0] if descriptors else None
+    def hear(self) -> tuple[dict[str, Any], int | None]:
+        """The next thing that it said, with a pidfd where it sent one. Raises ConnectionError where it is gone."""
+        message, descriptors, _, _ = socket.recv_fds(self.socket, REQUEST_BYTES, 1, socket.MSG_CMSG_CLOEXEC)
+        if not message:
+            raise ConnectionResetError
+        return json.loads(message), descriptors[0] if descriptors else None
 
     def last_words(self) -> str:
         """The last line that it wrote, for instance what an import raised."""
@@ -63,8 +63,10 @@ class Parent:
     def end(self) -> None:
         """Take it and its steps down, and wait until all are gone."""
         self.socket.close()
+        if not self.ready:
+            self.process.kill()  # it would hear only after its imports
         try:
-            self.process.wait(1.0)
+            self.process.wait(END_SECONDS)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
@@ -78,6 +80,7 @@ class Parents:
         self.home = home
         self.runner = runner
         self.alive: dict[tuple[str, ...], Parent] = {}
+        self.poll = select.epoll()
         self._number = 0
 
     def get(self, imports: Sequence[str]) -> Parent | None:
@@ -94,8 +97,16 @@ class Parents:
         parent.busy -= 1
         parent.since = time.monotonic()
 
-    def forget(self, parent: Parent) -> None:
-        self.alive.pop(parent.imports, None)
+    def heard(self) -> list[Parent]:
+        """Those that have something to say, or are gone. Does not wait."""
+        speaking = {descriptor for descriptor, _ in self.poll.poll(0)}
+        return [parent for parent in self.alive.values() if parent.fileno() in speaking]
+
+    def end(self, parent: Parent) -> None:
+        """Take one down with its steps, and forget it."""
+        del self.alive[parent.imports]
+        self.poll.unregister(parent)
+        parent.end()
 
     def overdue(self) -> list[Parent]:
         """Those that have not finished importing in time."""
@@ -107,11 +118,11 @@ class Parents:
         now = time.monotonic()
         for parent in list(self.alive.values()):
             if parent.imports and not parent.busy and now - parent.since > seconds:
-                self.forget(parent)
-                parent.end()
+                self.end(parent)
 
     def close(self) -> None:
         """All at once: each sees its socket close, and takes its steps down."""
+        self.poll.close()
         for parent in self.alive.values():
             parent.socket.close()
         for parent in self.alive.values():
@@ -125,9 +136,7 @@ class Parents:
         idle = [parent for parent in others if not parent.busy]
         if not idle:
             return False
-        oldest = min(idle, key=lambda parent: parent.since)
-        self.forget(oldest)
-        oldest.end()
+        self.end(min(idle, key=lambda parent: parent.since))
         return True
 
     def _start(self, imports: tuple[str, ...]) -> Parent:
@@ -150,4 +159,6 @@ class Parents:
                 cwd="/",
                 start_new_session=True,
             )
-        return Parent(imports, process, ours, token, log, since=time.monotonic())
+        parent = Parent(imports, process, ours, token, log, since=time.monotonic())
+        self.poll.register(parent, select.EPOLLIN)
+        return parent

@@ -4,9 +4,7 @@ One thread owns it: the controller's loop, which blocks on `fileno()` or in `wai
 that could write to them is dead. What a dead engine left running is killed when the next one starts, and what it had sealed is kept.
 """
 
-import fcntl
 import os
-import select
 import signal
 import time
 from collections import deque
@@ -14,13 +12,15 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from errno import ENOSPC
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from lykeion.adapters.local import attempts
 from lykeion.adapters.local.attempts import Attempt
 from lykeion.adapters.local.containment import HOME_TOKEN, kill_tokened
-from lykeion.adapters.local.jobs import Failure, Job, Worker, partition_count, publishes, shares, tail, verdict
+from lykeion.adapters.local.jobs import Failure, Job, Worker, partition_count, publishes, shares, tail, verdict, volume_failed
+from lykeion.adapters.local.locks import Lock
 from lykeion.adapters.local.memory import Groups
 from lykeion.adapters.local.parents import IDLE_SECONDS, Parent, Parents
 from lykeion.adapters.volume.faults import point
@@ -28,7 +28,7 @@ from lykeion.adapters.volume.outputs import DirectoryOutputs
 from lykeion.adapters.volume.partitions import Partitions
 from lykeion.core.pipelines.contract import ERROR_FILE, RESULT_FILE, StepFile
 from lykeion.core.values import Child, Ref, StepResult, Task
-from lykeion.errors import Corrupt, LykeionError, NotFound, Unavailable
+from lykeion.errors import Corrupt, LykeionError, NotFound
 
 RESERVE = 4 << 20  # bytes kept free for the state of what runs
 RETRY_SECONDS = 1.0
@@ -67,11 +67,10 @@ class Tasks:
         self.outputs = outputs or DirectoryOutputs(self.home)
         self.partitions = Partitions(self.home, self.outputs)
         self._secrets = secrets
-        self._lock = self._win_lock()
+        self._lock = Lock(self.home / "locks" / "tasks", "an engine that runs steps")
+        self._lock.acquire()
         self._groups = Groups(self.home)
         self._parents = Parents(self.home, runner)
-        self._poll = select.epoll()
-        self._watched: dict[int, Parent] = {}
         self._jobs: dict[str, Job] = {}
         self._owned: dict[Ref, dict[str, Job]] = {}
         self._queue: deque[Turn] = deque()
@@ -97,6 +96,7 @@ class Tasks:
             return
         turns = self._turns(job)
         job.waiting = len(turns)
+        job.partitions = sum(len(step.partitions or ()) for turn in turns for step in turn.steps)
         self._queue.extend(turns)
         if not turns:
             self._finish(job)
@@ -124,7 +124,7 @@ class Tasks:
 
     def fileno(self) -> int:
         """Readable when `work` has something to do; for a loop that waits for other things too."""
-        return self._poll.fileno()
+        return self._parents.poll.fileno()
 
     def look_again(self) -> float | None:
         """In how many seconds `work` has to be called though nothing is readable; None: not before something is."""
@@ -137,8 +137,9 @@ class Tasks:
 
     def work(self) -> bool:
         """Do what there is to do without waiting; whether any task changed."""
-        for descriptor, _ in self._poll.poll(0):
-            self._hear(self._watched[descriptor])
+        while speaking := self._parents.heard():
+            for parent in speaking:
+                self._hear(parent)
         self._enforce_deadlines()
         if self._retry_at is not None and time.monotonic() >= self._retry_at:
             self._retry()
@@ -155,16 +156,13 @@ class Tasks:
             if remaining <= 0:
                 return
             patience = self.look_again()
-            self._poll.poll(remaining if patience is None else min(remaining, patience))
+            self._parents.poll.poll(remaining if patience is None else min(remaining, patience))
 
     def close(self) -> None:
         """End all tasks; nothing is left running. What was sealed is published. Idempotent."""
-        if self._poll.closed:
+        if not self._lock.held:
             return
         self._queue.clear()
-        for parent in self._watched.values():
-            self._poll.unregister(parent)
-        self._watched.clear()
         self._parents.close()
         for attempt, (job, worker) in list(self._working.items()):
             worker.doomed = worker.doomed or CANCELLED
@@ -172,8 +170,7 @@ class Tasks:
         for _, lock in self._left:
             os.close(lock)
         self._groups.close()
-        self._poll.close()
-        os.close(self._lock)
+        self._lock.release()
 
     def recover(self) -> None:
         """Kill what a dead engine left running, adopt what it had sealed, drop the rest."""
@@ -183,16 +180,6 @@ class Tasks:
         self._retry()
 
     # -- starting
-
-    def _win_lock(self) -> int:
-        (self.home / "locks").mkdir(parents=True, exist_ok=True)
-        lock = os.open(self.home / "locks" / "tasks", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            os.close(lock)
-            raise Unavailable(f"another process runs the steps of {self.home}: stop it, or let it do the work") from error
-        return lock
 
     def _turns(self, job: Job) -> list[Turn]:
         """The workers of a task. Partitions that are committed are not done again; where all are, nothing is left to do."""
@@ -225,16 +212,13 @@ class Tasks:
             parent = self._parents.get(job.task.imports)
             if parent is None:
                 return
-            if parent.fileno() not in self._watched:
-                self._poll.register(parent, select.EPOLLIN)
-                self._watched[parent.fileno()] = parent
             try:
                 self._launch(job, turn, parent)
             except BrokenPipeError:
                 self._parent_gone(parent)
                 continue
             except OSError as error:
-                job.child = replace(job.child, reason="DiskFull", message=f"it waits for room on the volume: {error.strerror}")
+                self._waits(job, volume_failed(error))
                 self._retry_at = time.monotonic() + RETRY_SECONDS
                 return
             except LykeionError as error:
@@ -276,7 +260,7 @@ class Tasks:
         """Raises OSError (ENOSPC) where starting anything would leave too little for what runs."""
         room = os.statvfs(self.home)
         if room.f_bavail * room.f_frsize < RESERVE:
-            raise OSError(28, "less than 4 MB are left on the volume")
+            raise OSError(ENOSPC, "less than 4 MB are left on the volume")
 
     def _log(self, task: Task, step: str) -> Path:
         folder = self.home / "logs" / task.owner.name
@@ -287,10 +271,11 @@ class Tasks:
 
     def _hear(self, parent: Parent) -> None:
         try:
-            for message, pidfd in parent.messages():
-                self._told(parent, message, pidfd)
+            message, pidfd = parent.hear()
         except ConnectionError:
             self._parent_gone(parent)
+        else:
+            self._told(parent, message, pidfd)
 
     def _told(self, parent: Parent, message: Mapping[str, Any], pidfd: int | None) -> None:
         if message["event"] == "ready":
@@ -321,10 +306,7 @@ class Tasks:
 
     def _parent_gone(self, parent: Parent) -> None:
         """A parent ended: its steps ended with it. What they had sealed counts."""
-        self._parents.forget(parent)
-        self._poll.unregister(parent)
-        del self._watched[parent.fileno()]
-        parent.end()
+        self._parents.end(parent)
         for attempt, (job, worker) in list(self._working.items()):
             if worker.parent is parent:
                 if not parent.ready:
@@ -359,6 +341,7 @@ class Tasks:
         """Commit, judge, and end the task with its last worker. On a full disk it is tried again later."""
         attempt = worker.attempt
         failure = self._judge(worker)
+        worker.look()
         try:
             job.results.update(attempts.publish(attempt.folder, self.outputs, self.partitions))
         except Corrupt as error:
@@ -366,7 +349,7 @@ class Tasks:
         except OSError as error:
             self._unpublished[attempt.name] = (job, worker)
             self._retry_at = time.monotonic() + RETRY_SECONDS
-            job.child = replace(job.child, reason="DiskFull", message=f"its outputs wait for room on the volume: {error.strerror}")
+            self._waits(job, volume_failed(error))
             return
         job.results.update(said_only(attempt))
         if all(step.step in job.results for step in attempt.steps):
@@ -374,12 +357,17 @@ class Tasks:
         if worker.group:
             worker.group.remove()
         attempt.drop()
-        job.ended.append(worker.progress)
+        job.ended.append(worker)
         del job.workers[attempt.name]
         if failure is not None and job.failure is None:
             self._abandon(job, failure)
         elif not job.workers and not job.waiting:
             self._finish(job)
+
+    def _waits(self, job: Job, why: Failure) -> None:
+        """Say why nothing happens; news only once."""
+        self._changed = self._changed or job.child.reason != why.reason
+        job.child = replace(job.child, reason=why.reason, message=why.message)
 
     def _judge(self, worker: Worker) -> Failure | None:
         error: dict[str, Any] = {}

@@ -37,16 +37,16 @@ class DirectoryOutputs:
 
     def __init__(self, home: Path) -> None:
         self.home = home
-        self._folder = f"{home}/outputs"
+        self.folder = home / "outputs"
         self._known: dict[str, Known] = {}
-        os.makedirs(self._folder, exist_ok=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
 
     def find(self, key: str) -> StepResult | None:
         """The verified result of a key, or None; a damaged one is moved aside."""
         known = self._known.get(key)
         if known and time.monotonic() - known.verified < FRESH:
             return known.result
-        folder = f"{self._folder}/{key}"
+        folder = f"{self.folder}/{key}"
         try:
             stat = os.stat(f"{folder}/{MANIFEST_FILE}")
         except (FileNotFoundError, NotADirectoryError):
@@ -70,10 +70,10 @@ class DirectoryOutputs:
 
     def path(self, key: str, output: str) -> Path:
         """Where an output's files are."""
-        return Path(self._folder, key, output)
+        return self.folder / key / output
 
     def keys(self) -> Iterator[str]:
-        yield from sorted(os.listdir(self._folder))
+        yield from sorted(os.listdir(self.folder))
 
     def delete(self, key: str) -> int:
         """Free a key; returns bytes. From then on it is not found, whatever happens half-way."""
@@ -108,9 +108,9 @@ class DirectoryOutputs:
         for stray in set(os.listdir(folder)) - {MANIFEST_FILE, *manifest.outputs}:
             os.unlink(f"{folder}/{stray}")
         point("before_rename")
-        os.rename(folder, f"{self._folder}/{manifest.key}")
+        os.rename(folder, f"{self.folder}/{manifest.key}")
         point("after_rename")
-        sync_folder(self._folder)
+        sync_folder(str(self.folder))
         self._known.pop(manifest.key, None)
         return current.step_result()
 
@@ -119,4 +119,4 @@ class DirectoryOutputs:
         aside = f"{self.home}/corrupt/{key}"
         os.makedirs(os.path.dirname(aside), exist_ok=True)
         shutil.rmtree(aside, ignore_errors=True)
-        os.rename(f"{self._folder}/{key}", aside)
+        os.rename(f"{self.folder}/{key}", aside)

@@ -13,7 +13,7 @@ from typing import Any
 
 from lykeion.adapters.volume.faults import point
 from lykeion.adapters.volume.manifest import MANIFEST_FILE, Manifest, SealedFile
-from lykeion.core.pipelines.contract import PROGRESS_FILE, RESULT_FILE, StepFile
+from lykeion.core.pipelines.contract import RESULT_FILE, StepFile
 
 
 def files_below(folder: str, prefix: str = "") -> Iterator[os.DirEntry[str]]:
@@ -64,15 +64,12 @@ def seal_output(folder: str) -> tuple[SealedFile, ...]:
 
 
 def left_behind(folder: str) -> dict[str, Any]:
-    """What `result.json` says; nothing where there is none. It and the progress go: the manifest has it all."""
+    """What `result.json` says; nothing where there is none."""
     try:
         with open(f"{folder}/{RESULT_FILE}") as file:
             said: dict[str, Any] = json.load(file)
-        os.unlink(f"{folder}/{RESULT_FILE}")
     except FileNotFoundError:
         said = {}
-    if os.path.exists(f"{folder}/{PROGRESS_FILE}"):
-        os.unlink(f"{folder}/{PROGRESS_FILE}")
     return said
 
 
