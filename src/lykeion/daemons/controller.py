@@ -4,11 +4,13 @@
 """
 
 from collections.abc import Callable
+from time import monotonic
 from typing import Protocol
 
 from lykeion.ports import Children
 
 LONGEST_WAIT = 1.0
+REST = 5  # times as long as a pass took
 
 
 class Part(Protocol):
@@ -17,8 +19,16 @@ class Part(Protocol):
 
 
 def control(parts: Callable[[], list[Part]], children: Children, done: Callable[[], bool]) -> None:
-    """Pass after pass over `parts()`, waiting in the engine in between, until `done()`."""
+    """Pass after pass over `parts()`, waiting in the engine in between, until `done()`.
+
+    A pass that took long is not repeated at once: the engine works on meanwhile, and deciding stays a small part of the work however
+    many steps there are.
+    """
     while not done():
+        before = monotonic()
         pauses = [pause for part in parts() if (pause := part.pass_()) is not None]
+        rested = monotonic() + REST * (monotonic() - before)
         if not done():
             children.wait(min([*pauses, LONGEST_WAIT]))
+            while (left := rested - monotonic()) > 0:
+                children.wait(left)

@@ -162,6 +162,7 @@ class SqliteResources:
             finally:
                 if self.database.in_transaction:
                     self.database.execute("ROLLBACK")
+                    self.parsed.clear()  # it may remember what was not written
             if self.database.total_changes == before:
                 return
             self.writes += 1
@@ -185,11 +186,14 @@ class SqliteResources:
         status_field = f',"status":{status}' if status != "null" else ""
         read = KINDS[kind].model_validate_json(f'{{"kind":"{kind}","metadata":{metadata},"spec":{spec}{status_field}}}')
         found = read.model_copy(update={"metadata": read.metadata.model_copy(update={"resource_version": str(version)})})
-        if is_over(found):
-            self.parsed.pop((kind, name), None)
+        return self.remember(found, version)
+
+    def remember(self, resource: Resource, version: int) -> Resource:
+        if is_over(resource):
+            self.parsed.pop((resource.kind, resource.name), None)
         else:
-            self.parsed[kind, name] = (version, found)
-        return found
+            self.parsed[resource.kind, resource.name] = (version, resource)
+        return resource
 
     def insert(self, resource: Resource) -> Resource:
         """As new: what a person cannot say of it (uid, generation, status) is made here."""
@@ -225,7 +229,7 @@ class SqliteResources:
                 stored.name,
             ),
         )
-        return stored
+        return self.remember(stored, version)
 
     def not_found(self, kind: str, name: str) -> NotFound:
         names = [row[0] for row in self.database.execute("SELECT name FROM resource WHERE kind = ?", (kind,))]

@@ -1,7 +1,7 @@
 """What one step of a Training does next: wait, find its result in the cache, start an attempt, take over a result, retry, or fail."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,6 +16,7 @@ from lykeion.core.values import Child, Observed, Ref, Resources, StepResult, Tas
 
 NOT_ITS_FAULT = frozenset({"Lost"})  # the engine lost the worker: not an attempt of the step's
 LOSSES_ALLOWED = 3
+QUEUED = "Queued"
 LONGEST_BACKOFF = 300.0
 
 
@@ -47,6 +48,10 @@ class Run:
 def advance(step: Step, run: Run) -> Advance:
     """One step, one pass. Pure; called for every step that has not ended."""
     status = run.steps[step.name]
+    if status.attempts and status.retry_at is None:
+        child = run.observed.children.get(task_name(run.training, step, status.attempts))
+        if child is not None:
+            return attempted(step, status, child, run)
     inputs = gather(step, run.steps, run.models)
     if isinstance(inputs, Waiting):
         return Advance(changed(status, reason="WaitingForInput", message=f"waiting for step {inputs.step}"))
@@ -58,7 +63,7 @@ def advance(step: Step, run: Run) -> Advance:
         return fingerprinted(step, signature, inputs, status, run)
     if not status.key:
         return looked_up(step, signature, inputs, status, run)
-    return attempted(step, signature, inputs, status, run)
+    return again(step, signature, inputs, status, run)
 
 
 def changed(status: StepStatus, **fields: Any) -> StepStatus:
@@ -117,21 +122,15 @@ def looked_up(step: Step, signature: Signature, inputs: Inputs, status: StepStat
 
 def started(step: Step, signature: Signature, inputs: Inputs, status: StepStatus, run: Run) -> Advance:
     """A new attempt."""
-    status = changed(status, attempts=status.attempts + 1, phase="Waiting", reason="Queued", message="", retry_at=None)
+    status = changed(status, attempts=status.attempts + 1, phase="Waiting", reason=QUEUED, message="", retry_at=None)
     return Advance(status, (task(step, signature, inputs, status, run),))
 
 
-def attempted(step: Step, signature: Signature, inputs: Inputs, status: StepStatus, run: Run) -> Advance:
+def attempted(step: Step, status: StepStatus, child: Child, run: Run) -> Advance:
     """An attempt was started: how is it?"""
     now = run.observed.now
-    if status.retry_at is not None:
-        return started(step, signature, inputs, status, run) if now >= status.retry_at else Advance(status)
-    child = run.observed.children.get(task_name(run.training, step, status.attempts))
-    if child is None:  # another engine took over: what it finished is on the volume, the rest it starts again
-        found = run.observed.outputs.get(status.key)
-        return Advance(
-            taken_over(status, found, "Succeeded", now) if found else status, () if found else (task(step, signature, inputs, status, run),)
-        )
+    if child.phase == "Pending" and status.reason == QUEUED:  # as most of very many steps are
+        return Advance(status)
     if child.phase == "Succeeded":
         result = child.results[step.name]
         done = taken_over(observed_progress(status, child), result, "Succeeded", child.finished or now)
@@ -141,12 +140,22 @@ def attempted(step: Step, signature: Signature, inputs: Inputs, status: StepStat
     return Advance(observed_progress(status, child))
 
 
+def again(step: Step, signature: Signature, inputs: Inputs, status: StepStatus, run: Run) -> Advance:
+    """Its key is known and nothing runs: a retry waits, or another engine took over."""
+    if status.retry_at is not None:
+        return started(step, signature, inputs, status, run) if run.observed.now >= status.retry_at else Advance(status)
+    found = run.observed.outputs.get(status.key)  # what the engine before finished is on the volume, the rest starts again
+    if found is not None:
+        return Advance(taken_over(status, found, "Succeeded", run.observed.now))
+    return Advance(status, (task(step, signature, inputs, status, run),))
+
+
 def observed_progress(status: StepStatus, child: Child) -> StepStatus:
     running = child.phase != "Pending"
     return changed(
         status,
         phase="Running" if running else "Waiting",
-        reason="" if running else "Queued",
+        reason="" if running else QUEUED,
         message="",
         started_at=status.started_at or child.started,
         done=child.done,
@@ -212,7 +221,7 @@ def task(step: Step, signature: Signature, inputs: Inputs, status: StepStatus, r
         partition_count=signature.partitions,
         attempt=status.attempts,
         closure=signature.closure,
-        material=asdict(material_of(step, signature, inputs, status, run)) if runs else {},
+        material=material_of(step, signature, inputs, status, run).to_dict() if runs else {},
     )
     env, secrets = split_env(step.env)
     return Task(

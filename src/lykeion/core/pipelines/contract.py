@@ -5,7 +5,7 @@ A step exits 0 or leaves `error.json`. Standard library only: the light parent t
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 CONTRACT_VERSION = 1  # part of every cache key: raise it when a step would see something else
@@ -44,9 +44,10 @@ class StepFile:
     deadline: float | None = None  # Unix time
     closure: tuple[str, ...] = ()  # source files that the identity covers; an import outside them is reported
     command: tuple[str, ...] = ()  # for `image:` steps
+    material: Mapping[str, Any] = field(default_factory=dict)  # what the key was made of; kept in the manifest for `lykeion explain`
 
     def to_json(self) -> str:
-        return json.dumps(asdict(self), separators=(",", ":"))
+        return json.dumps({name: getattr(self, name) for name in self.__slots__}, separators=(",", ":"))
 
     @staticmethod
     def from_json(text: str) -> "StepFile":

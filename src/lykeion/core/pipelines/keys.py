@@ -8,7 +8,7 @@ Never names of steps, pipelines or files, URIs of inputs, tags, times of modific
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
 
@@ -39,7 +39,10 @@ class KeyMaterial:
     @property
     def key(self) -> str:
         """64 hex digits."""
-        return sha256(canonical(asdict(self))).hexdigest()
+        return sha256(canonical(self.to_dict())).hexdigest()
+
+    def to_dict(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self.__slots__}
 
     @staticmethod
     def of(stored: Mapping[str, Any]) -> "KeyMaterial":
