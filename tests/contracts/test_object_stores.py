@@ -14,7 +14,7 @@ import pytest
 
 from lykeion.errors import Invalid, NotFound, Unavailable
 from lykeion.ports import ObjectStore
-from lykeion.repository.stores import open_store
+from lykeion.repository import Repository, open_store
 from lykeion.testing.storage import MemoryStore
 
 BIG = 20_000_000  # more than one part of a multipart upload
@@ -172,7 +172,9 @@ def test_names_are_kept_as_they_are(store: ObjectStore, name: str) -> None:
     assert store.get(f"names/{name}") == b"1"
 
 
-def test_a_folder_that_is_emptied_while_others_write_there_stays_usable(store: ObjectStore) -> None:
+def test_a_folder_that_is_emptied_while_others_write_there_stays_usable(tmp_path: Path) -> None:
+    store = open_store(str(tmp_path))
+
     def write(n: int) -> None:
         store.put(f"shared/{n}", b"1")
         store.delete([f"shared/{n}"])
@@ -213,3 +215,30 @@ def test_keys_do_not_lead_out_of_a_folder(tmp_path: Path) -> None:
         with pytest.raises(Invalid):
             store.put(key, b"1")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_repository_lives_in_it(store: ObjectStore, tmp_path: Path) -> None:
+    """Publish at the same time, move, fetch, damage, find the damage, go back, remove."""
+    for name in ("one", "two"):
+        (tmp_path / name / "inner").mkdir(parents=True)
+        (tmp_path / name / "inner" / "big").write_bytes(os.urandom(9_000_000))
+        (tmp_path / name / "name with ü").write_text(name)
+    models = Repository(store)
+    with ThreadPoolExecutor(8) as pool:
+        published = list(pool.map(lambda n: Repository(store).publish("photos", tmp_path / ("one" if n % 2 else "two")).version, range(8)))
+    assert set(published[::2]) != set(published[1::2])
+    assert models.versions("photos") == [1, 2]
+    assert models.models() == ["photos"]
+    for version in (1, 2):
+        models.move_alias("photos", "stable", version)
+    assert models.resolve("photos@stable").version == 2
+    path = models.path("photos", 2, tmp_path / "cache")
+    source = tmp_path / (path / "name with ü").read_text()
+    assert (path / "inner" / "big").read_bytes() == (source / "inner" / "big").read_bytes()
+    assert models.verify("photos", 2) == []
+    store.put("photos/2/inner/big", b"damaged")
+    assert [problem.file for problem in models.verify("photos", 2)] == ["photos/2/inner/big"]
+    assert models.rollback("photos", "stable").version == 1
+    models.remove("photos", 2)
+    assert models.versions("photos") == [1]
+    assert [entry["kind"] for entry in models.journal()] == ["published", "published", "alias", "alias", "alias", "removed"]
