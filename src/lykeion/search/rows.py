@@ -1,0 +1,177 @@
+"""`rows.arrow`: what is known of each row of an index, read in place: row number = faiss id = line of `rows.fp16`.
+
+Rows are sorted by item, then picture number, so that the pictures of an item stand together. A file has chunks of at most
+`CHUNK` rows (an Arrow text column of one chunk ends at 2 GiB).
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from lykeion.core.search.filters import Condition, Filter, Kind
+from lykeion.errors import Corrupt
+from lykeion.search.exact import Bits, Ids
+
+CHUNK = 1 << 20
+OWN_COLUMNS = ("item", "item_hash", "number", "picture", "deleted")  # the rest are attributes of the item
+
+ROW_SCHEMA = pa.schema(
+    [
+        pa.field("item", pa.string(), nullable=False),
+        pa.field("item_hash", pa.uint64(), nullable=False),
+        pa.field("number", pa.int16(), nullable=False),
+        pa.field("picture", pa.binary(32), nullable=False),
+        pa.field("updated_at", pa.timestamp("us", "UTC")),
+        pa.field("deleted", pa.bool_(), nullable=False),
+    ]
+)
+
+
+class RowTable:
+    """The rows of an index: their items, attributes, and which of them a filter lets through. Safe for concurrent use."""
+
+    def __init__(self, table: pa.Table) -> None:
+        missing = [name for name in ROW_SCHEMA.names if name not in table.column_names]
+        if missing:
+            raise Corrupt(f"rows.arrow lacks {', '.join(missing)} (build the index again)")
+        self.table = table
+        self.count: int = table.num_rows
+        self.starts = np.cumsum([0] + [len(chunk) for chunk in table.column("item").chunks])
+        self.fields: Mapping[str, Kind] = {
+            "id" if column.name == "item" else column.name: kind
+            for column in table.schema
+            if column.name == "item" or column.name not in OWN_COLUMNS
+            if (kind := kind_of(column.type)) is not None
+        }
+        self._hashes = [chunk.to_numpy(zero_copy_only=True) for chunk in table.column("item_hash").chunks]
+        self.live: Bits | None = None if not pc.any(table.column("deleted")).as_py() else bits(pc.invert(table.column("deleted")))
+
+    def hashes(self, rows: Ids) -> NDArray[np.uint64]:
+        """Of the items of these rows: equal where the item is the same."""
+        if len(self._hashes) == 1:
+            return np.asarray(self._hashes[0][rows])
+        found = np.empty(len(rows), np.uint64)
+        chunk_of = np.searchsorted(self.starts, rows, side="right") - 1
+        for number in np.unique(chunk_of):
+            here = chunk_of == number
+            found[here] = self._hashes[number][rows[here] - self.starts[number]]
+        return found
+
+    def value(self, column: str, row: int) -> Any:
+        """One value as Python sees it."""
+        chunk = int(np.searchsorted(self.starts, row, side="right")) - 1
+        return self.table.column(column).chunk(chunk)[row - int(self.starts[chunk])].as_py()
+
+    def attributes(self, row: int) -> dict[str, Any]:
+        """What is known of the item of a row: title, category, price … ; times as ISO 8601 in UTC."""
+        return {name: plain(self.value(name, row)) for name in self.table.column_names if name not in OWN_COLUMNS}
+
+    def rows_of(self, item: str) -> range:
+        """The rows of an item, the first picture first; an empty range where the item has none. Bisection: rows are sorted by item."""
+        first = self._first(lambda row: self.value("item", row) >= item)
+        last = first
+        while last < self.count and self.value("item", last) == item:
+            last += 1
+        return range(first, last)
+
+    def _first(self, holds: Callable[[int], bool]) -> int:
+        low, high = 0, self.count
+        while low < high:
+            middle = (low + high) // 2
+            if holds(middle):
+                high = middle
+            else:
+                low = middle + 1
+        return low
+
+    def matching(self, wanted: Filter) -> Bits:
+        """One bit for each row: whether every condition holds for it and it is not deleted."""
+        mask: pa.ChunkedArray | None = None
+        for condition in wanted.conditions:
+            one = holds(self.table.column("item" if condition.field == "id" else condition.field), condition)
+            mask = one if mask is None else pc.and_(mask, one)
+        passed = np.packbits(np.ones(self.count, np.bool_), bitorder="little") if mask is None else bits(mask)
+        return passed if self.live is None else passed & self.live
+
+
+def holds(column: pa.ChunkedArray, condition: Condition) -> pa.ChunkedArray:
+    """For each value whether the condition holds; nulls and NaN match nothing."""
+    if pa.types.is_list(column.type):
+        return pa.chunked_array([holds_in_lists(chunk, condition) for chunk in column.chunks], pa.bool_())
+    compared = pa.array([condition.values[0]]).type
+    if condition.operator == "in":
+        if pa.types.is_dictionary(column.type):
+            column = column.cast(pa.string())
+        kind = pa.float64() if kind_of(column.type) == "number" else column.type
+        return pc.is_in(column.cast(kind), value_set=pa.array(condition.values, kind))
+    if kind_of(column.type) == "number":
+        column, compared = column.cast(pa.float64()), pa.float64()
+    else:
+        compared = pa.timestamp("us", "UTC")
+        column = column.cast(compared)
+    return pc.fill_null(COMPARE[condition.operator](column, pa.scalar(condition.values[0], compared)), False)
+
+
+COMPARE = {"<": pc.less, "<=": pc.less_equal, ">": pc.greater, ">=": pc.greater_equal}
+
+
+def holds_in_lists(chunk: pa.Array, condition: Condition) -> pa.Array:
+    """Whether any element of each list is one of the values."""
+    mask = np.zeros(len(chunk), np.bool_)
+    elements = pc.is_in(pc.list_flatten(chunk), value_set=pa.array(condition.values, chunk.type.value_type))
+    parents = pc.list_parent_indices(chunk).to_numpy(zero_copy_only=False)
+    mask[parents[elements.to_numpy(zero_copy_only=False)]] = True
+    return pa.array(mask)
+
+
+def bits(mask: pa.ChunkedArray) -> Bits:
+    """A boolean column as packed bits, lowest first; null is false."""
+    return np.packbits(pc.fill_null(mask, False).to_numpy(), bitorder="little")
+
+
+def kind_of(given: pa.DataType) -> Kind | None:
+    """How a column of that type can be filtered; None where it cannot."""
+    if pa.types.is_dictionary(given):
+        given = given.value_type
+    if pa.types.is_string(given) or pa.types.is_large_string(given):
+        return "text"
+    if pa.types.is_boolean(given):
+        return "flag"
+    if pa.types.is_integer(given) or pa.types.is_floating(given):
+        return "number"
+    if pa.types.is_timestamp(given) or pa.types.is_date(given):
+        return "time"
+    if pa.types.is_list(given) and pa.types.is_string(given.value_type):
+        return "texts"
+    return None
+
+
+def plain(value: Any) -> Any:
+    """As JSON can say it."""
+    if isinstance(value, datetime):
+        return value.isoformat().replace("+00:00", "Z")
+    if isinstance(value, bytes):
+        return value.hex()
+    return value
+
+
+def open_rows(path: Path, *, mmap: bool = True) -> RowTable:
+    """`rows.arrow` in place (or read into memory). Raises Corrupt where it is no Arrow file."""
+    try:
+        source = pa.memory_map(str(path)) if mmap else pa.OSFile(str(path))
+        return RowTable(pa.ipc.open_file(source).read_all())
+    except (pa.ArrowInvalid, OSError) as wrong:
+        raise Corrupt(f"{path}: {wrong} (build the index again)") from wrong
+
+
+def write_rows(path: Path, table: pa.Table) -> None:
+    """In chunks that a text column can hold."""
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+        for batch in table.combine_chunks().to_batches(max_chunksize=CHUNK) if table.num_rows else ():
+            writer.write_batch(batch)
