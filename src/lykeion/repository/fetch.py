@@ -5,16 +5,19 @@ import os
 import shutil
 from hashlib import sha256
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lykeion.core.content import FileDigest
 from lykeion.core.models.manifest import MANIFEST, Manifest
 from lykeion.errors import Corrupt, NotFound, Problem
-from lykeion.ports import ObjectStore
 from lykeion.repository.layout import version_folder
 from lykeion.repository.upload import CHUNK, stored_digest
 
+if TYPE_CHECKING:  # the ports bring pydantic's models with them, which a step that publishes can do without
+    from lykeion.ports import ObjectStore
 
-def fetch(store: ObjectStore, manifest: Manifest, cache: Path) -> Path:
+
+def fetch(store: "ObjectStore", manifest: Manifest, cache: Path) -> Path:
     """Download a version to `cache/<model>/<version>`, once; of many processes one does it and the others wait.
 
     An interrupted download goes on where it stopped. Raises Corrupt where bytes are not what the manifest says.
@@ -39,7 +42,7 @@ def fetch(store: ObjectStore, manifest: Manifest, cache: Path) -> Path:
     return target
 
 
-def fetch_file(store: ObjectStore, key: str, expected: FileDigest, target: Path) -> None:
+def fetch_file(store: "ObjectStore", key: str, expected: FileDigest, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     content, have = sha256(), 0
     if target.exists():
@@ -67,7 +70,7 @@ def forget(cache: Path, model: str, version: int) -> None:
         shutil.rmtree(cache / model / name, ignore_errors=True)
 
 
-def examine(store: ObjectStore, manifest: Manifest) -> list[Problem]:
+def examine(store: "ObjectStore", manifest: Manifest) -> list[Problem]:
     """What is not as it was published: files that are corrupted or missing, and those that nobody published."""
     folder = version_folder(manifest.model, manifest.version)
     there = dict(store.list(folder))

@@ -2,13 +2,15 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lykeion.core.content import canonical
 from lykeion.core.models.aliases import AliasMove, next_move, way_back
 from lykeion.errors import Conflict, NotFound
-from lykeion.ports import ObjectStore
 from lykeion.repository.layout import JOURNAL, alias_key, aliases_folder, journal_key, numbers
+
+if TYPE_CHECKING:  # the ports bring pydantic's models with them, which a step that publishes can do without
+    from lykeion.ports import ObjectStore
 
 LONGEST_RACE = 10_000  # rounds that an append can lose; each lost round is one that somebody else won
 
@@ -16,7 +18,7 @@ LONGEST_RACE = 10_000  # rounds that an append can lose; each lost round is one 
 class Journal:
     """What happened in the repository, for those who follow it instead of listing."""
 
-    def __init__(self, store: ObjectStore) -> None:
+    def __init__(self, store: "ObjectStore") -> None:
         self.store = store
         self.seen = 0  # a number that is certainly taken: where to look for the end
 
@@ -45,7 +47,7 @@ class Journal:
 class AliasLog:
     """The log of one alias."""
 
-    def __init__(self, store: ObjectStore, model: str, name: str) -> None:
+    def __init__(self, store: "ObjectStore", model: str, name: str) -> None:
         self.store, self.model, self.name = store, model, name
 
     def last(self) -> AliasMove | None:

@@ -8,8 +8,9 @@ files that arrived already are not sent again and one version comes of it.
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lykeion.core.content import FileDigest, digest_of_files
 from lykeion.core.models.aliases import AliasMove
@@ -18,11 +19,13 @@ from lykeion.core.models.names import RESERVED, Selector, check_alias, check_mod
 from lykeion.core.models.retention import Retention, expendable
 from lykeion.core.values import ModelVersion
 from lykeion.errors import Conflict, Corrupt, Invalid, NotFound, Problem
-from lykeion.ports import ObjectStore
 from lykeion.repository import layout, mlflow
 from lykeion.repository.fetch import examine, fetch
 from lykeion.repository.logs import AliasLog, Journal
 from lykeion.repository.upload import Payload, measure, payload, send, stored_digest
+
+if TYPE_CHECKING:  # the ports bring pydantic's models with them, which a step that publishes can do without
+    from lykeion.ports import ObjectStore
 
 ABANDONED = timedelta(days=1)  # a claim without a manifest is an upload that nobody will finish
 
@@ -31,10 +34,16 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+@lru_cache(maxsize=512)
+def parsed(data: bytes, where: str) -> Manifest:
+    """A manifest; one that is asked for again and again is parsed and checked once. Raises Corrupt."""
+    return Manifest.from_bytes(data, where)
+
+
 class Repository:
     """The versions of all models in one store. Safe among processes and machines; holds no state but the journal's end."""
 
-    def __init__(self, store: ObjectStore, now: Callable[[], datetime] = utc_now) -> None:
+    def __init__(self, store: "ObjectStore", now: Callable[[], datetime] = utc_now) -> None:
         self.store = store
         self.now = now
         self.log = Journal(store)
@@ -47,14 +56,17 @@ class Repository:
 
     def versions(self, model: str) -> list[int]:
         """The numbers of a model's versions, ascending; none for a model that is not there."""
-        check_model(model)
-        return [n for n in layout.numbers(list(self.store.names(model))) if self._is_published(model, n)]
+        if self.store.local_path(check_model(model)) is not None:
+            return [n for n in layout.numbers(list(self.store.names(model))) if self._is_published(model, n)]
+        keys = {key for key, _ in self.store.list(model)}  # one request for a thousand objects, not one for each version
+        numbers = layout.numbers(list({key.split("/")[1] for key in keys}))
+        return [n for n in numbers if layout.manifest_key(model, n) in keys]
 
     def manifest(self, model: str, version: int) -> Manifest:
         """Raises NotFound, with what there is; Corrupt where it is not what was published."""
         key = layout.manifest_key(check_model(model), version)
         try:
-            return Manifest.from_bytes(self.store.get(key), key)
+            return parsed(self.store.get(key), key)
         except NotFound as error:
             raise self._no_version(model, str(version)) from error
 
@@ -220,12 +232,12 @@ class Repository:
         log = AliasLog(self.store, check_model(model), check_alias(name))
         return self._told(log, log.move(0, reason=reason, at=self.now().isoformat(), expected=expected))
 
-    def rollback(self, model: str, name: str, reason: str = "rolled back") -> AliasMove:
-        """Let an alias name what it named before the last move. Raises Conflict where there is nothing to go back to."""
+    def rollback(self, model: str, name: str, reason: str = "rolled back") -> int:
+        """Let an alias name what it named before the last move; returns that. Raises Conflict where there is nothing to go back to."""
         log = AliasLog(self.store, check_model(model), check_alias(name))
         move = log.go_back(self.versions(model), reason=reason, at=self.now().isoformat())
         self._told(log, move)
-        return move
+        return move.version
 
     def _told(self, log: AliasLog, move: AliasMove | None) -> AliasMove | None:
         if move:

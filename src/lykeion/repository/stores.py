@@ -1,15 +1,18 @@
 """Which object store a URL names."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from obstore.exceptions import BaseError
 from obstore.store import AzureStore, GCSStore, S3Store
 
 from lykeion.errors import Invalid, Problem
-from lykeion.ports import ObjectStore
 from lykeion.repository.cloud_store import CloudStore
 from lykeion.repository.local_store import LocalStore
+
+if TYPE_CHECKING:  # the ports bring pydantic's models with them, which a step that publishes can do without
+    from lykeion.ports import ObjectStore
 
 CLOUDS: dict[str, type[S3Store] | type[GCSStore] | type[AzureStore]] = {
     "s3": S3Store,
@@ -19,7 +22,7 @@ CLOUDS: dict[str, type[S3Store] | type[GCSStore] | type[AzureStore]] = {
 KNOWN = "write file:///FOLDER, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX or a path"
 
 
-def open_store(url: str) -> ObjectStore:
+def open_store(url: str) -> "ObjectStore":
     """The store that `url` names; a path without a scheme is a folder. Nothing is read or written yet.
 
     Raises Invalid where it names none, or where what a cloud needs (an account, a region) is not said.

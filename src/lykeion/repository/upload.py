@@ -5,11 +5,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lykeion.core.models import layer
 from lykeion.core.models.manifest import MANIFEST, VersionFile
 from lykeion.errors import Corrupt, Invalid, Problem
-from lykeion.ports import ObjectStore
+
+if TYPE_CHECKING:  # the ports bring pydantic's models with them, which a step that publishes can do without
+    from lykeion.ports import ObjectStore
 
 CHUNK = 1 << 20
 
@@ -79,7 +82,7 @@ def measure(given: Payload) -> VersionFile:
     return meter.result()
 
 
-def send(store: ObjectStore, key: str, given: Payload, expected: VersionFile) -> None:
+def send(store: "ObjectStore", key: str, given: Payload, expected: VersionFile) -> None:
     """Upload a file. Raises Corrupt where it is not (any more) what was expected; then nothing is left of it."""
     meter = Meter(given)
     store.upload(key, meter)
@@ -88,7 +91,7 @@ def send(store: ObjectStore, key: str, given: Payload, expected: VersionFile) ->
         raise Corrupt(f"{given.file} changed while it was uploaded; nothing was published. Publish what nobody writes to any more")
 
 
-def stored_digest(store: ObjectStore, key: str) -> tuple[int, str]:
+def stored_digest(store: "ObjectStore", key: str) -> tuple[int, str]:
     """(size, SHA-256 in hex) of an object, by reading it."""
     content, size = sha256(), 0
     for chunk in store.read(key):
