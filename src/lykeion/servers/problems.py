@@ -1,0 +1,23 @@
+"""Errors as RFC 9457 problems: a title for the kind, a sentence that says what is wrong and what to do."""
+
+from dataclasses import dataclass
+from http import HTTPStatus
+
+import msgspec
+
+MEDIA_TYPE = "application/problem+json"
+
+
+@dataclass
+class Refused(Exception):
+    """A request that is answered with a problem. `retry_after`: seconds."""
+
+    status: int
+    detail: str
+    title: str = ""
+    retry_after: int = 0
+
+    def to_json(self, request_id: str = "") -> bytes:
+        title = self.title or HTTPStatus(self.status).phrase
+        said = {"type": "about:blank", "title": title, "status": self.status, "detail": self.detail}
+        return msgspec.json.encode(said | ({"request_id": request_id} if request_id else {}))
