@@ -17,7 +17,7 @@ from lykeion.core.resources.suggest import did_you_mean
 from lykeion.errors import Problem
 
 SPEC = Place(path=("spec",))
-COMPONENT = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*|(\.{0,2}/)[^:\n]*\.py:[A-Za-z_]\w*")
+COMPONENT = re.compile(r"(?![^:]*\.py:)[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*|(\.{0,2}/)[^:\n]*\.py:[A-Za-z_]\w*")
 
 
 def check(

@@ -101,10 +101,11 @@ def resource_of(value: Any, place: Place) -> tuple[Parsed | None, list[Problem]]
         remedy = f"write apiVersion: {API_VERSION}"
         message = "is missing" if "apiVersion" not in value else f"{described(version)} is not known"
         problems.append(place.at("apiVersion").problem(message, remedy, version))
-    if name not in KINDS:
+    kind = KINDS.get(name) if isinstance(name, str) else None
+    if kind is None:
         message = "is missing" if "kind" not in value else f"there is no kind {name!r}"
         problems.append(place.at("kind").problem(message, did_you_mean(name, KINDS, "the kinds are"), name))
-    kind = KINDS.get(name if isinstance(name, str) else "") or KINDS.get(nearest(name, KINDS) or "")
+        kind = KINDS.get(nearest(name, KINDS) or "")
     if kind is None:
         return None, problems
     try:

@@ -1,6 +1,5 @@
 """Where something was written: the path of a field, the line it stands on, and problems that say both."""
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from lykeion.errors import Problem
@@ -13,7 +12,7 @@ class Lines:
     """The lines of one mapping or list of a file: its own and, by key or position, those of what is in it. A scalar is a bare number."""
 
     line: int
-    inside: "Mapping[str, Lines | int] | Sequence[Lines | int]" = field(repr=False)
+    inside: "dict[str, Lines | int] | list[Lines | int]" = field(repr=False)
 
     def at(self, path: Path) -> int:
         """The line of the field at `path`, or of the nearest one around it that is there."""
@@ -29,8 +28,18 @@ class Lines:
 
     def child(self, part: str | int) -> "Lines | int | None":
         if isinstance(part, str):
-            return self.inside.get(part) if isinstance(self.inside, Mapping) else None
-        return self.inside[part] if isinstance(self.inside, Sequence) and part < len(self.inside) else None
+            return self.inside.get(part) if isinstance(self.inside, dict) else None
+        return self.inside[part] if isinstance(self.inside, list) and part < len(self.inside) else None
+
+    def rename(self, path: Path, meant: str) -> None:
+        """A field is known by another name too: by the one that a misspelt one was meant to have."""
+        here: Lines | int | None = self
+        for part in path[:-1]:
+            here = here.child(part) if isinstance(here, Lines) else None
+        if isinstance(here, Lines) and isinstance(here.inside, dict):
+            found = here.child(path[-1])
+            if found is not None:
+                here.inside.setdefault(meant, found)
 
 
 def written(path: Path) -> str:

@@ -38,7 +38,6 @@ class Repaired:
         self.place = place
         self.changed: set[Path] = set()
         self.deleted: set[Path] = set()
-        self.renamed: dict[Path, str] = {}
         self.problems: list[Problem] = []
 
     def take(self, found: list[Fault]) -> bool:
@@ -48,14 +47,10 @@ class Repaired:
         for fault in found:
             behind_another = fault.kind == "value_error" and any(gone[:-1] == fault.path for gone in self.deleted)
             if fault.path not in self.changed and fault.path not in meant and not behind_another:
-                self.problems.append(self.place_of(fault.path).problem(fault.message, fault.remedy, fault.value))
+                self.problems.append(self.place.at(*fault.path).problem(fault.message, fault.remedy, fault.value))
         # From the end, so that what is taken out does not hide what was found in it.
         in_turn = sorted(found, key=lambda fault: (-len(fault.path), fault.kind == "missing"))
         return not [fault for fault in in_turn if not self.repair(fault)]
-
-    def place_of(self, path: Path) -> Place:
-        """Where a field was written: under a misspelt name, perhaps."""
-        return self.place.at(*(self.renamed.get(path[: end + 1], part) for end, part in enumerate(path)))
 
     def holder(self, path: Path) -> Any:
         here: Any = self.data
@@ -87,7 +82,8 @@ class Repaired:
             self.deleted.add(fault.path)
         elif fault.meant and fault.meant not in holder:
             holder[fault.meant] = value
-            self.renamed[(*fault.path[:-1], fault.meant)] = str(key)
+            if self.place.lines is not None:
+                self.place.lines.rename(fault.path, fault.meant)
         return True
 
     def repair_entry(self, entries: list[Any], number: int, path: Path) -> bool:

@@ -8,6 +8,7 @@ from lykeion.core.resources.metadata import Resource
 from lykeion.core.resources.yaml_text import plain_scalar
 
 WIDTH = 120
+LINE_ENDS = "\r\x85\u2028\u2029"  # which readers fold into spaces or turn into \n
 
 
 class Writer(yaml.SafeDumper):
@@ -17,7 +18,8 @@ class Writer(yaml.SafeDumper):
         return True
 
     def text(self, value: str) -> yaml.Node:
-        style = '"' if not isinstance(plain_scalar(value), str) else "|" if "\n" in value.rstrip("\n") else None
+        quoted = not isinstance(plain_scalar(value), str) or any(other in value for other in LINE_ENDS)
+        style = '"' if quoted else "|" if "\n" in value.rstrip("\n") else None
         return self.represent_scalar("tag:yaml.org,2002:str", value, style=style)
 
 

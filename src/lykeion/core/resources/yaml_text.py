@@ -46,7 +46,7 @@ class Document:
     """One document of a file. `value` is what could be read: keys that were written twice keep their first value."""
 
     value: Any = None
-    lines: Lines = field(default_factory=lambda: Lines(0, ()))
+    lines: Lines = field(default_factory=lambda: Lines(0, []))
     problems: list[Problem] = field(default_factory=list)
     readable: bool = True
 
@@ -106,7 +106,7 @@ class Composer:
                     yield self.document()
                 event = self.next()
         except yaml.MarkedYAMLError as error:
-            yield self.unreadable(*in_plain_words(error, self.text))
+            yield self.unreadable(*in_plain_words(error, self.text, self.first_line))
         except yaml.YAMLError as error:  # a character that no YAML may hold; it says where, counted in bytes or characters
             at = getattr(error, "position", 0) or 0
             character = getattr(error, "character", None)
@@ -121,7 +121,7 @@ class Composer:
         line = self.line(event)
         value, lines = self.node(event)
         self.next()  # the end of the document, or what stands there instead
-        return Document(value, lines if isinstance(lines, Lines) else Lines(line, ()), self.problems)
+        return Document(value, lines if isinstance(lines, Lines) else Lines(line, []), self.problems)
 
     def unreadable(self, line: int, message: str, remedy: str) -> Document:
         where = written(tuple(self.path)) if len(self.path) < DEEPEST else ""
@@ -271,17 +271,19 @@ def plain_scalar(text: str) -> Any:
     return NotJson() if NOT_FINITE.fullmatch(text) else text
 
 
-def in_plain_words(error: yaml.MarkedYAMLError, text: str) -> tuple[int, str, str]:
+def in_plain_words(error: yaml.MarkedYAMLError, text: str, first_line: int) -> tuple[int, str, str]:
     """(line from 0, what is wrong, the way out) of what the parser could not read."""
     mark = error.problem_mark or error.context_mark
-    line = mark.line if mark is not None else 0
+    lines = text.rstrip().split("\n")
+    line = min(mark.line, len(lines) - 1) if mark is not None else 0
     problem = error.problem or "it cannot be read"
-    lines = text.split("\n")
-    shown = lines[line] if line < len(lines) else ""
+    shown = lines[line]
     if "\t" in shown[: len(shown) - len(shown.lstrip())] or ("cannot start any token" in problem and "\t" in shown):
         return line, "a tab stands where only spaces may", "indent with spaces"
     for words, message, remedy in SYNTAX:
         if words in problem:
+            if "is not closed" in message and error.context_mark is not None:  # say where it was opened
+                return error.context_mark.line, message.replace("LINE", str(line + first_line)), remedy
             return line, message, remedy
     return line, f"this is no YAML: {problem}", "look at the line, and at the one before it"
 
@@ -292,8 +294,8 @@ SYNTAX = (
     ("did not find expected '-' indicator", "this does not fit to the list above it", "begin it with '- ', indented like its neighbours"),
     ("block sequence entries are not allowed", "a list cannot begin here", "put '- ' on a line of its own"),
     ("could not find expected ':'", "a ':' is missing after a key", "write `key: value`"),
-    ("did not find expected ',' or ']'", "a bracket '[' is not closed, or a ',' is missing in it", "close it"),
-    ("did not find expected ',' or '}'", "a brace '{' is not closed, or a ',' is missing in it", "close it"),
+    ("did not find expected ',' or ']'", "a bracket '[' is not closed, or a ',' is missing before line LINE", "close it"),
+    ("did not find expected ',' or '}'", "a brace '{' is not closed, or a ',' is missing before line LINE", "close it"),
     ("found unexpected end of stream", "a quote is not closed", "close it"),
     ("cannot start any token", "a character stands here that cannot begin a value", "put the text in quotes"),
     ("found undefined tag handle", "the tag is not known", "leave it out"),
