@@ -22,6 +22,7 @@ from lykeion.adapters.volume.partitions import Partitions
 from lykeion.adapters.volume.verify import read_manifest
 from lykeion.core.pipelines.contract import StepFile
 from lykeion.core.values import StepResult
+from lykeion.errors import Corrupt
 
 LOCK = "lock"
 

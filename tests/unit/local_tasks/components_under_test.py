@@ -1,0 +1,200 @@
+"""Components that behave, and components that do not."""
+
+import importlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+from lykeion import Input, Output, Step, Window, component
+
+FOREVER = 600
+
+
+@component
+def make(out: Output, *, text: str = "hello", seconds: float = 0.0) -> None:
+    time.sleep(seconds)
+    (out.path / "a.txt").write_text(text)
+
+
+@component
+def copy(source: Input, out: Output) -> None:
+    (out.path / "a.txt").write_text((source.path / "a.txt").read_text() + source.digest)
+
+
+@component
+def without_optional(out: Output, source: Input | None = None) -> None:
+    assert source is None
+
+
+@component
+def tell(step: Step) -> None:
+    step.metric("rows", 3)
+    step.result["environment"] = {name: os.environ.get(name) for name in ("WHO", "PASSWORD", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
+    step.result["attempt"] = step.attempt
+    step.result["cwd"] = os.getcwd()
+
+
+def watermark(*, table: str) -> str:
+    return f"{table}@7"
+
+
+@component(fingerprint=watermark)
+def watched(out: Output, *, table: str = "t") -> None:
+    raise AssertionError("a fingerprint does not run the component")
+
+
+@component(fingerprint=lambda: 7)
+def badly_watched(out: Output) -> None: ...
+
+
+@component
+def windowed(out: Output, window: Window) -> None:
+    (out.path / "window").write_text(f"{window.start:%Y-%m-%d} {window.end:%Y-%m-%d}")
+
+
+@component(partitions=8)
+def split(out: Output, step: Step, *, fails_at: int = -1, seconds: float = 0.0) -> None:
+    time.sleep(seconds)
+    if step.partition == fails_at:
+        raise ValueError(f"partition {step.partition} is bad")
+    (out.path / "mine.txt").write_text(f"{step.partition} of {step.partition_count}")
+    step.metric("parts", 1)
+    print(f"did {step.partition}", os.getpid())
+
+
+@component(partitions=4)
+def counted(out: Output, step: Step) -> None:
+    for done in range(10):
+        step.progress(done + 1, 10, "items")
+
+
+@component
+def fail(out: Output, *, message: str = "the price is negative") -> None:
+    print("about to fail")
+    (out.path / "half.txt").write_text("half")
+    raise ValueError(message)
+
+
+@component
+def leave(out: Output, *, code: int = 0) -> None:
+    sys.exit(code)
+
+
+@component
+def need_a_package(out: Output) -> None:
+    importlib.import_module("no_such_package.part")
+
+
+@component
+def odd_result(out: Output, step: Step) -> None:
+    step.result["odd"] = object()
+
+
+@component
+def link(out: Output) -> None:
+    (out.path / "link").symlink_to("/etc/hostname")
+
+
+@component
+def hidden_import(out: Output) -> None:
+    importlib.import_module("hidden_helper")
+
+
+@component
+def hang(out: Output) -> None:
+    time.sleep(FOREVER)
+
+
+@component
+def hang_badly(out: Output) -> None:
+    """Ignores signals, and has a child in its group, one in another session, and one that is orphaned without environment."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    subprocess.Popen(["sleep", str(FOREVER)])
+    subprocess.Popen(["sleep", str(FOREVER)], start_new_session=True)
+    daemon()
+    time.sleep(FOREVER)
+
+
+@component
+def leave_a_daemon(out: Output) -> None:
+    daemon()
+
+
+def daemon() -> None:
+    """The classic double fork into a session of its own, with an empty environment."""
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            os.execve("/bin/sleep", ["lykeion-test-daemon", str(FOREVER)], {})
+        os._exit(0)
+    os.wait()
+
+
+@component
+def write_late(out: Output) -> None:
+    """A thread that goes on writing after the component has returned."""
+    file = (out.path / "late.txt").open("w")
+
+    def write() -> None:
+        while True:
+            file.write("more\n")
+            file.flush()
+
+    threading.Thread(target=write, daemon=True).start()
+
+
+@component
+def eat(out: Output, *, megabytes: int = 400) -> None:
+    eaten = bytearray(megabytes << 20)
+    eaten[:: 1 << 12] = b"x" * len(eaten[:: 1 << 12])
+    (out.path / "size").write_text(str(len(eaten)))
+
+
+@component
+def die(out: Output, *, code: int = 0, number: int = 0) -> None:
+    if number:
+        os.kill(os.getpid(), number)
+    os._exit(code)
+
+
+@component
+def fill(out: Output) -> None:
+    raise OSError(28, "No space left on device")
+
+
+@component
+def descriptors(step: Step) -> None:
+    step.result["open"] = sorted(
+        os.readlink(f"/proc/self/fd/{name}") for name in os.listdir("/proc/self/fd") if int(name) > 2 and exists(name)
+    )
+
+
+def exists(name: str) -> bool:
+    return os.path.lexists(f"/proc/self/fd/{name}")
+
+
+@component
+def draw(step: Step) -> None:
+    import numpy
+
+    step.result["number"] = float(numpy.random.random())
+    step.result["was_there"] = "numpy" in sys.modules
+
+
+@component
+def talk(out: Output, *, lines: int = 100) -> None:
+    for number in range(lines):
+        print(f"line {number} " + "x" * 200)
+    raise RuntimeError("enough")
+
+
+@component
+def tamper(source: Input, out: Output) -> None:
+    (source.path / "a.txt").chmod(0o644)
+    (source.path / "a.txt").write_text("tampered")
+
+
+def not_a_component() -> None: ...
