@@ -1,0 +1,93 @@
+"""The platform's one port: pages, the JSON API, and behind them the gateway, guarded as one."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from lykeion.dashboard import api, models, openapi, pictures, standing
+from lykeion.dashboard.context import Context, State, Store
+from lykeion.dashboard.events import Hub
+from lykeion.dashboard.problems import answer_error, answer_http, answer_unexpected
+from lykeion.dashboard.security import Guard
+from lykeion.errors import LykeionError
+from lykeion.servers.gateway import Gateway
+
+STATIC = Path(__file__).parent / "static"
+PAGES = {
+    "/": "search.html",
+    "/trainings": "platform.html",
+    "/trainings/{name}": "platform.html",
+    "/models": "platform.html",
+    "/models/{name}": "platform.html",
+    "/servings": "platform.html",
+    "/pipelines": "platform.html",
+    "/docs": "docs.html",
+}
+
+
+class Files(StaticFiles):
+    """Pages' own files: kept by browsers, and asked about each time, so that an upgrade shows at once."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        answer = await super().get_response(path, scope)
+        answer.headers.setdefault("cache-control", "no-cache")
+        return answer
+
+
+def page(path: str, file: str) -> Route:
+    async def show(_: Request) -> Response:
+        return FileResponse(STATIC / file, headers={"cache-control": "no-cache"})
+
+    return Route(path, show)
+
+
+class Fork:
+    """To the gateway where a route takes the path, else to the platform's own pages and API."""
+
+    def __init__(self, own: ASGIApp, gateway: Gateway) -> None:
+        self.own = own
+        self.gateway = gateway
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        to_worker = scope["type"] == "http" and self.gateway.route(scope["path"]) is not None
+        await (self.gateway if to_worker else self.own)(scope, receive, send)
+
+
+def make_state(context: Context) -> State:
+    return State(context, Store(context.resources), Gateway(context.home / "documents" / "routes.json"))
+
+
+def make_app(context: Context, state: State | None = None) -> ASGIApp:
+    """The app as a function of what it shows. `state`: where the caller wants to say that the process is closing."""
+    at = state or make_state(context)
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        yield
+        at.closing.set()
+        await at.gateway.close()
+        at.store.close()
+
+    routes = [
+        *(page(path, file) for path, file in PAGES.items()),
+        *api.ROUTES,
+        *pictures.ROUTES,
+        *models.ROUTES,
+        *api.RESOURCE_ROUTES,
+        *standing.ROUTES,
+        *openapi.ROUTES,
+        Mount("/static", Files(directory=STATIC)),
+    ]
+    handlers = {LykeionError: answer_error, HTTPException: answer_http, Exception: answer_unexpected}
+    own = Starlette(routes=routes, lifespan=lifespan, exception_handlers=handlers)
+    own.state.platform = at
+    own.state.hub = Hub(at.store, at.closing)
+    return Guard(Fork(own, at.gateway), context.hosts, context.token)

@@ -1,0 +1,109 @@
+"""The model repository over HTTP: models, their versions with metrics and lineage, aliases with their history, and moving them."""
+
+import asyncio
+from contextlib import suppress
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from lykeion.core.models.aliases import AliasMove
+from lykeion.core.models.manifest import Manifest
+from lykeion.dashboard.api import V1, json_of, state
+from lykeion.errors import Invalid, NotFound, Problem
+from lykeion.repository import Repository
+
+
+def describe(models: Repository, name: str) -> dict[str, Any]:
+    """Everything that a page shows of a model. Raises NotFound."""
+    versions = manifests(models, name)
+    if not versions:
+        raise NotFound(f"no model {name!r}; there is {', '.join(models.models()) or 'none yet'}")
+    aliases = dict(models.aliases(name))
+    history = {alias: [move_json(move) for move in reversed(models.history(name, alias))] for alias in aliases}
+    return {
+        "name": name,
+        "aliases": aliases,
+        "history": history,
+        "versions": [version_json(one, aliases) for one in reversed(versions)],
+    }
+
+
+def manifests(models: Repository, name: str) -> list[Manifest]:
+    """Oldest first. One that was removed since it was listed is passed over."""
+    found: list[Manifest] = []
+    for version in models.versions(name):
+        with suppress(NotFound):
+            found.append(models.manifest(name, version))
+    return found
+
+
+def version_json(manifest: Manifest, aliases: dict[str, int]) -> dict[str, Any]:
+    said = manifest.to_json()
+    for bulky in ("files", "attached", "format"):
+        said.pop(bulky)
+    return said | {"aliases": sorted(name for name, number in aliases.items() if number == manifest.version)}
+
+
+def move_json(move: AliasMove) -> dict[str, Any]:
+    return {"n": move.n, "version": move.version, "previous": move.previous, "reason": move.reason, "at": move.at, "back": move.back}
+
+
+def overview(models: Repository) -> list[dict[str, Any]]:
+    return [line(models, name) for name in sorted(models.models())]
+
+
+def line(models: Repository, name: str) -> dict[str, Any]:
+    """One model in a list: its newest version, aliases, and its metrics over all versions (oldest first)."""
+    versions = manifests(models, name)
+    newest = versions[-1] if versions else None
+    return {
+        "name": name,
+        "versions": len(versions),
+        "aliases": dict(models.aliases(name)),
+        "newest": newest.version if newest else None,
+        "created": newest.created.isoformat() if newest else None,
+        "size": newest.size if newest else 0,
+        "metrics": [{"version": one.version, **one.metrics} for one in versions[-50:]],
+    }
+
+
+def move(models: Repository, name: str, alias: str, wanted: dict[str, Any]) -> dict[str, Any]:
+    """`wanted`: {"version": N} or {"rollback": true}, with `reason`, and `expected` (the version it is believed to name)."""
+    reason, version, expected = str(wanted.get("reason") or "by hand"), wanted.get("version"), wanted.get("expected")
+    if wanted.get("rollback") is True:
+        models.rollback(name, alias, reason)
+    elif isinstance(version, int) and not isinstance(version, bool):
+        models.move_alias(name, alias, version, reason, expected if isinstance(expected, int) else None)
+    else:
+        raise Invalid([Problem("say which version the alias shall name, or rollback: true", field="version", value=version)])
+    return describe(models, name)
+
+
+async def list_models(request: Request) -> Response:
+    return JSONResponse({"items": await asyncio.to_thread(overview, state(request).context.models)})
+
+
+async def get_model(request: Request) -> Response:
+    return JSONResponse(await asyncio.to_thread(describe, state(request).context.models, request.path_params["model"]))
+
+
+async def get_version(request: Request) -> Response:
+    """One version with its files."""
+    models, name, number = state(request).context.models, request.path_params["model"], request.path_params["version"]
+    return JSONResponse((await asyncio.to_thread(models.manifest, name, number)).to_json())
+
+
+async def move_alias(request: Request) -> Response:
+    wanted = await json_of(request)
+    models = state(request).context.models
+    return JSONResponse(await asyncio.to_thread(move, models, request.path_params["model"], request.path_params["alias"], wanted))
+
+
+ROUTES = [
+    Route(f"{V1}/models", list_models),
+    Route(f"{V1}/models/{{model}}", get_model),
+    Route(f"{V1}/models/{{model}}/versions/{{version:int}}", get_version),
+    Route(f"{V1}/models/{{model}}/aliases/{{alias}}", move_alias, methods=["PUT", "POST"]),
+]

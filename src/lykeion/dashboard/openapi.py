@@ -1,0 +1,121 @@
+"""The description of everything that this port answers: the platform's own API, and what the services behind it say of themselves."""
+
+import asyncio
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from lykeion import __version__
+from lykeion.dashboard.api import V1, state
+
+PROBLEM = {"description": "A problem (RFC 9457): what is wrong, why, what to do", "content": {"application/problem+json": {}}}
+
+
+def operation(tag: str, summary: str, *, query: Mapping[str, str] | None = None, body: str = "", code: int = 200) -> dict[str, Any]:
+    said: dict[str, Any] = {"tags": [tag], "summary": summary, "responses": {str(code): {"description": "Done"}, "default": PROBLEM}}
+    if query:
+        said["parameters"] = [
+            {"name": name, "in": "query", "description": what, "schema": {"type": "string"}} for name, what in query.items()
+        ]
+    if body:
+        said["requestBody"] = {"description": body, "content": {"application/json": {}}}
+    return said
+
+
+PAGE = {"limit": "how many, 100 unless told", "offset": "how many to pass over"}
+PATHS: dict[str, dict[str, Any]] = {
+    f"{V1}/pictures": {
+        "get": operation("search", "Addresses of some pictures of the catalogue", query={"count": "how many, 8 unless told"})
+    },
+    "/v1/search/": {"get": operation("search", "The families that can be searched")},
+    "/v1/pictures/{digest}": {
+        "get": operation("search", "A picture, as a WebP thumbnail", query={"size": "its longer side, 64 to 1024 pixels"})
+    },
+    f"{V1}/{{plural}}": {
+        "get": operation("resources", "Pipelines, trainings or servings, newest first", query=PAGE),
+        "post": operation("resources", "Create", body="One resource, as JSON or YAML", code=201),
+        "put": operation("resources", "Create or replace the spec", body="One resource, as JSON or YAML", code=201),
+    },
+    f"{V1}/{{plural}}/{{name}}": {
+        "get": operation("resources", "One resource"),
+        "put": operation("resources", "Create or replace its spec", body="The resource, as JSON or YAML"),
+        "delete": operation("resources", "Delete", code=204),
+    },
+    f"{V1}/pipelines/{{name}}:run": {"post": operation("trainings", "Run a pipeline", body='{"parameters": {name: value}}', code=201)},
+    f"{V1}/trainings/{{name}}:cancel": {"post": operation("trainings", "Cancel; nothing of it runs on")},
+    f"{V1}/trainings/{{name}}:rerun": {"post": operation("trainings", "The same once more, as <name>-rN", code=201)},
+    f"{V1}/trainings/{{name}}/steps": {"get": operation("trainings", "Its steps, with what each depends on")},
+    f"{V1}/trainings/{{name}}/logs/{{step}}": {
+        "get": operation(
+            "trainings", "A step's log", query={"follow": "1: stay until the step ends", "tail": "bytes of its end, 65536 unless told"}
+        )
+    },
+    f"{V1}/models": {"get": operation("models", "The models of the repository")},
+    f"{V1}/models/{{model}}": {"get": operation("models", "A model: versions, metrics, lineage, aliases and their history")},
+    f"{V1}/models/{{model}}/versions/{{version}}": {"get": operation("models", "One version, with its files and their digests")},
+    f"{V1}/models/{{model}}/aliases/{{alias}}": {
+        "put": operation("models", "Move an alias", body='{"version": N} or {"rollback": true}, with "reason" and "expected"')
+    },
+    f"{V1}/events": {"get": operation("platform", "What happened, newest first", query={"kind": "Training …", "name": "of the resource"})},
+    f"{V1}/watch": {"get": operation("platform", "Server-sent events: every resource, then every change")},
+    "/healthz": {"get": operation("platform", "The process answers")},
+    "/readyz": {"get": operation("platform", "200 once every Serving is Ready, or Failed with its reason")},
+    "/metrics": {"get": operation("platform", "Prometheus metrics of the gateway and of every replica")},
+}
+
+
+def with_path_parameters(paths: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Every {name} of a path as a parameter of all its operations."""
+    done: dict[str, Any] = {}
+    for path, methods in paths.items():
+        names = [part.partition("}")[0] for part in path.split("{")[1:]]
+        given = [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names]
+        done[path] = {**methods, "parameters": given} if given else dict(methods)
+    return done
+
+
+def own() -> dict[str, Any]:
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Lykeion", "version": __version__, "description": "Trainings, models, servings, and search by photo."},
+        "paths": with_path_parameters(PATHS),
+        "components": {"securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}},
+    }
+
+
+def merged(first: Mapping[str, Any], others: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """One description of all. Of two that describe the same path or component, the first is kept."""
+    paths = dict(first.get("paths", {}))
+    components = {kind: dict(named) for kind, named in first.get("components", {}).items()}
+    for other in others:
+        for path, methods in other.get("paths", {}).items():
+            paths[path] = {**methods, **paths.get(path, {})}
+        for kind, named in other.get("components", {}).items():
+            components[kind] = {**named, **components.get(kind, {})}
+    return {**first, "paths": paths, "components": components}
+
+
+async def describe(request: Request) -> Response:
+    gateway = state(request).gateway
+    firsts = [ready[0].addresses[0] for route in gateway.table.current() if (ready := route.ready)]
+    answers = await asyncio.gather(*(gateway.fetch(address, "/openapi.json") for address in firsts))
+    return JSONResponse(merged(own(), [said for said in map(read, answers) if said is not None]))
+
+
+def read(answer: bytes | None) -> dict[str, Any] | None:
+    """A service's description, trusted only to be JSON: whatever else it is, is left out."""
+    try:
+        said = json.loads(answer or b"")
+    except ValueError:
+        return None
+    if not isinstance(said, dict) or not isinstance(said.get("paths", {}), dict):
+        return None
+    services_own = {"/healthz", "/readyz", "/metrics", "/openapi.json"}
+    return said | {"paths": {path: methods for path, methods in said.get("paths", {}).items() if path not in services_own}}
+
+
+ROUTES = [Route("/openapi.json", describe)]

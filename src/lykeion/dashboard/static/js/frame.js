@@ -1,0 +1,29 @@
+// What every page has: which part of the platform it is, and how the platform is.
+
+import { badge, show } from "./dom.js";
+
+export function markPage() {
+  const here = location.pathname.split("/")[1];
+  for (const link of document.querySelectorAll(".nav a")) {
+    if (link.getAttribute("href").split("/")[1] === here) link.setAttribute("aria-current", "page");
+  }
+}
+
+export async function sayStanding() {
+  const place = document.getElementById("standing");
+  try {
+    const answer = await fetch("/readyz");
+    const said = await answer.json();
+    const failed = said.servings.filter((one) => one.state === "Failed").length;
+    const waiting = said.servings.filter((one) => one.state === "Waiting").length;
+    if (failed) show(place, badge(`${failed} failed`, "bad"));
+    else if (waiting) show(place, badge("starting", "warn live"));
+    else show(place, badge("ready", "good"));
+  } catch {
+    show(place, badge("not reachable", "bad"));
+  }
+}
+
+markPage();
+sayStanding();
+setInterval(sayStanding, 10000);

@@ -1,0 +1,108 @@
+// One run: its steps with times, cache and logs; what it published; what happened.
+
+import { get, part, send } from "../api.js";
+import { ask, badge, empty, h, icon, notice, show, toast } from "../dom.js";
+import { ago, between, duration, exactly } from "../format.js";
+import { live } from "./live.js";
+import { stepRows } from "./steps.js";
+import { isOver, phaseBadge, phaseOf, pipelineOf, reasonOf, stepsOf } from "./words.js";
+
+export function training(page, name) {
+  document.title = `${name} · Lykeion`;
+  const head = h("div", { class: "heading" });
+  const notes = h("div", { class: "stack" });
+  const rows = stepRows(name);
+  const steps = h("section", { class: "card", "aria-label": "Steps" }, h("div", { class: "card-head" }, h("h2", {}, "Steps"), h("span", { class: "small muted", id: "sum" })), rows.element);
+  const side = h("div", { class: "stack" });
+  const events = h("section", { class: "card" });
+  const whole = h("div", { class: "two" }, h("div", { class: "stack" }, notes, steps), h("div", { class: "stack" }, side, events));
+  let shown = "";
+  const draw = () => {
+    const found = live.get("Training", name);
+    if (!found) {
+      show(page, h("div", { class: "card" }, empty("search", `No training ${name}`, h("a", { class: "button", href: "/trainings" }, "All trainings"))));
+      shown = "";
+      return;
+    }
+    if (!whole.isConnected) show(page, head, whole);
+    drawHead(head, found, name);
+    drawNotes(notes, found);
+    rows.draw(found);
+    drawSide(side, found);
+    document.getElementById("sum").textContent = sum(stepsOf(found));
+    const version = found.metadata.resourceVersion;
+    if (version !== shown) drawEvents(events, name);
+    shown = version;
+  };
+  get(`/api/v1/trainings/${part(name)}/steps`).then(({ items }) => rows.order(items), () => {});
+  live.listen(draw);
+  setInterval(() => live.isSynced && !isOver(live.get("Training", name) || { status: { phase: "Failed" } }) && draw(), 1000);
+}
+
+function drawHead(place, found, name) {
+  const over = isOver(found);
+  const act = over
+    ? h("button", { class: "button primary", type: "button", on: { click: () => again(name) } }, icon("play"), "Run again")
+    : h("button", { class: "button danger", type: "button", on: { click: () => cancel(name) } }, "Cancel");
+  const kept = place.querySelector("button") && document.activeElement === place.querySelector("button");
+  show(place,
+    h("div", {}, h("p", { class: "crumbs" }, h("a", { href: "/trainings" }, "Trainings"), pipelineOf(found) && ` · ${pipelineOf(found)}`),
+      h("div", { class: "row" }, h("h1", {}, name), phaseBadge(phaseOf(found)))),
+    act);
+  if (kept) act.focus();
+}
+
+function drawNotes(place, found) {
+  const status = found.status || {};
+  const why = phaseOf(found) === "Failed" ? reasonOf(found) : "";
+  show(place, why && notice("bad", "It failed.", why), live.isLost && notice("warn", "The connection is lost.", "What you see may be old; it is tried again."),
+    (status.published || []).filter((one) => one.whyNot).map((one) => notice("warn", `${one.model} ${one.version} is not in use.`, one.whyNot)));
+}
+
+function sum(steps) {
+  const hits = steps.filter((step) => step.cache === "hit").length;
+  const cpu = steps.reduce((total, step) => total + (step.cpuSeconds || 0), 0);
+  return [steps.length && `${hits} of ${steps.length} from the cache`, cpu > 0 && `${duration(cpu)} of CPU`].filter(Boolean).join(" · ");
+}
+
+function drawSide(place, found) {
+  const status = found.status || {};
+  const took = duration(between(status.startedAt, status.finishedAt));
+  const parameters = Object.entries(found.spec.parameters || {});
+  show(place,
+    h("section", { class: "card card-body" }, h("dl", { class: "facts" },
+      fact("Started", status.startedAt ? ago(status.startedAt) : "not yet", status.startedAt && exactly(status.startedAt)),
+      took && fact("Took", took),
+      pipelineOf(found) && fact("Pipeline", pipelineOf(found)),
+      parameters.map(([key, value]) => fact(key, String(value))))),
+    (status.published || []).length > 0 && h("section", { class: "card" }, h("div", { class: "card-head" }, h("h2", {}, "Published")), h("div", { class: "card-body stack" }, status.published.map((one) => h("div", { class: "row apart" }, h("a", { href: `/models/${part(one.model)}` }, `${one.model} ${one.version}`), one.moved ? badge(one.moved, "accent plain") : badge("kept", "plain"))))));
+}
+
+const fact = (name, value, title) => h("div", {}, h("dt", {}, name), h("dd", { title }, value));
+
+async function drawEvents(place, name) {
+  const { items } = await get(`/api/v1/events?kind=Training&name=${part(name)}&limit=30`);
+  place.hidden = !items.length;
+  const line = (one) => h("li", {}, h("div", { class: "row" }, h("strong", {}, one.reason), one.count > 1 && badge(`× ${one.count}`, "plain"), h("span", { class: "muted tiny", title: exactly(one.lastSeen) }, ago(one.lastSeen))), h("div", { class: "muted" }, one.message));
+  show(place, h("div", { class: "card-head" }, h("h2", {}, "Events")), h("div", { class: "card-body" }, h("ol", { class: "timeline" }, items.map(line))));
+}
+
+async function cancel(name) {
+  if (!(await ask(`Cancel ${name}?`, [h("p", { class: "muted" }, "Steps that have ended stay in the cache; the running ones are ended.")], "Cancel it", "danger"))) return;
+  await tried(() => send("POST", `/api/v1/trainings/${part(name)}:cancel`));
+}
+
+async function again(name) {
+  const made = await tried(() => send("POST", `/api/v1/trainings/${part(name)}:rerun`));
+  if (made) location.assign(`/trainings/${part(made.metadata.name)}`);
+}
+
+export async function tried(act) {
+  try {
+    return await act();
+  } catch (error) {
+    toast(`${error.title}: ${error.message}`);
+    return null;
+  }
+}
+

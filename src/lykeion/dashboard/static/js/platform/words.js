@@ -1,0 +1,41 @@
+// Phases as tones and marks; what a training's steps add up to. Pure but for the elements it makes.
+
+import { badge, h, icon } from "../dom.js";
+
+const TONES = { Succeeded: "good", Cached: "info", Running: "accent live", Failed: "bad", Cancelled: "warn", Pending: "", Waiting: "", Skipped: "" };
+const MARKS = { Succeeded: ["good", "check"], Cached: ["info", "cached"], Running: ["live", "spin"], Failed: ["bad", "cross"], Cancelled: ["warn", "skip"], Skipped: ["", "skip"], Waiting: ["", "wait"] };
+const OVER = new Set(["Succeeded", "Failed", "Cancelled"]);
+
+export const phaseOf = (training) => training.status?.phase || "Pending";
+export const stepsOf = (training) => training.status?.steps || [];
+export const isOver = (training) => OVER.has(phaseOf(training));
+export const phaseOfStep = (step) => step.phase || "Waiting";
+export const pipelineOf = (training) => training.spec.pipelineRef?.name || "";
+
+export const phaseBadge = (phase) => badge(phase, TONES[phase] || "");
+
+export function mark(phase) {
+  const [tone, drawn] = MARKS[phase] || MARKS.Waiting;
+  return h("span", { class: `mark ${tone}`, title: phase }, icon(drawn));
+}
+
+export function dots(steps) {
+  const tone = (step) => ({ Succeeded: "good", Cached: "info", Failed: "bad", Running: "live" })[phaseOfStep(step)] || "";
+  const done = steps.filter((step) => ["Succeeded", "Cached", "Skipped"].includes(phaseOfStep(step))).length;
+  const shown = steps.length > 12 ? [] : steps.map((step) => h("i", { class: tone(step), title: `${step.name}: ${phaseOfStep(step)}` }));
+  return h("div", { class: "row" }, shown.length > 0 && h("span", { class: "dots", "aria-hidden": "true" }, shown), h("span", { class: "small muted" }, `${done} of ${steps.length}`));
+}
+
+export function reasonOf(resource) {
+  const bad = (resource.status?.conditions || []).find((one) => one.status === "False" && one.message);
+  return bad ? bad.message : "";
+}
+
+const STUCK = new Set(["CrashLoopBackOff", "NoVersion", "NoSpace", "Failed"]);
+
+export function readiness(serving) {
+  const ready = (serving.status?.conditions || []).find((one) => one.type === "Ready");
+  if (ready?.status === "True") return ["Ready", "good", ready.message || ""];
+  if (ready && STUCK.has(ready.reason)) return ["Failed", "bad", ready.message || ready.reason];
+  return ["Starting", "warn live", ready?.message || ready?.reason || ""];
+}
