@@ -60,11 +60,14 @@ def write_table(path: Path, table: pa.Table) -> None:
 
 
 def find(folder: Path, digests: pa.Array, schema: pa.Schema) -> pa.Table:
-    """The rows of those of `digests` (distinct) that the segments in `folder` know, each once, in no promised order."""
+    """The rows of those of `digests` (distinct) that the segments in `folder` know, each once, in no promised order.
+
+    `schema` may name fewer columns than the segments have; the others are not read.
+    """
     found = [schema.empty_table()]
     for path in segment_files(folder):
         try:
-            table = read_table(path)
+            table = read_table(path).select(schema.names)
         except FileNotFoundError:  # put together with others just now
             return find(folder, digests, schema)
         places = pc.index_in(table["digest"], value_set=digests)

@@ -41,7 +41,7 @@ class ExtractorDescription:
 
     @property
     def digest(self) -> str:
-        """"sha256:…": names the features."""
+        """ "sha256:…": names the features."""
         return digest_of_value(asdict(self))
 
     @property
@@ -50,6 +50,9 @@ class ExtractorDescription:
 
     def write(self, folder: Path, network: bytes) -> None:
         (folder / NETWORK).write_bytes(network)
+        self.write_description(folder)
+
+    def write_description(self, folder: Path) -> None:
         (folder / DESCRIPTION).write_text(json.dumps({**asdict(self), "digest": self.digest}, indent=1))
 
     @staticmethod
@@ -66,7 +69,7 @@ class ExtractorDescription:
         return found
 
 
-def description(name: str, network: bytes, dimension: int, side: int) -> ExtractorDescription:
+def describe_network(name: str, network: bytes, dimension: int, side: int) -> ExtractorDescription:
     return ExtractorDescription(name, dimension, side, sha256(network).hexdigest(), PREPARATION)
 
 

@@ -1,14 +1,15 @@
 """A space: how raw features become the vectors that are searched. A folder, and a model of its own: a new one is a new generation.
 
-    space.json       format, which extractor, dimension, power, lists, embedding
-    extractor.onnx, extractor.json
-    mean.npy         float32 [raw]
-    projection.npy   float32 [raw, dimension]
-    centroids.npy    float32 [lists, dimension], of length 1: the cells of every index of this generation
+space.json       format, which extractor, dimension, power, lists, embedding
+extractor.onnx, extractor.json
+mean.npy         float32 [raw]
+projection.npy   float32 [raw, dimension]
+centroids.npy    float32 [lists, dimension], of length 1: the cells of every index of this generation
 """
 
 import json
 from dataclasses import asdict, dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Self
 
@@ -50,9 +51,9 @@ class Space:
 
     @property
     def embedding(self) -> str:
-        """"sha256:…": vectors with the same one can be compared."""
-        parts = [(array.dtype.str, list(array.shape), array.tobytes().hex()) for array in (self.mean, self.projection)]
-        return digest_of_value([self.extractor.digest, *(digest_of_value(part) for part in parts)])
+        """ "sha256:…": vectors with the same one can be compared."""
+        parts = [[array.dtype.str, list(array.shape), sha256(array.tobytes()).hexdigest()] for array in (self.mean, self.projection)]
+        return digest_of_value([self.extractor.digest, *parts])
 
     def project(self, raw: Array) -> Array:
         """Raw features [n, raw], of any float type -> float32 [n, dimension], of length 1."""

@@ -1,0 +1,149 @@
+"""One listing, and how the texts or values of a row become one. Pure: the readers of CSV, Parquet and folders share it."""
+
+import difflib
+import math
+from collections.abc import Iterable, Mapping
+from datetime import UTC, date, datetime
+from typing import Any, NamedTuple
+
+from lykeion.errors import Invalid
+
+COLUMNS = ("id", "title", "description", "category", "price", "status", "updated_at", "pictures")
+REQUIRED = ("id", "pictures")
+RESERVED = frozenset({"item", "item_hash", "number", "picture", "deleted"})  # names that an index's rows have for themselves
+ON_SALE = "on_sale"
+LONGEST_ID = 512
+
+
+class Listing(NamedTuple):
+    """An item. `pictures` as they are written; `attributes`: the columns that have no meaning of their own here."""
+
+    id: str
+    title: str = ""
+    description: str = ""
+    category: str = ""
+    price: float | None = None
+    status: str = ON_SALE
+    updated_at: datetime | None = None
+    pictures: tuple[str, ...] = ()
+    attributes: Mapping[str, Any] = {}
+
+
+class Rejected(NamedTuple):
+    """A row that is no listing, and why. `value`: what is wrong in it."""
+
+    id: str
+    reason: str
+    value: Any = None
+
+
+class BadValue(ValueError):
+    """A value that cannot be what its column says."""
+
+    def __init__(self, reason: str, value: Any) -> None:
+        self.reason, self.value = reason, value
+        super().__init__(reason)
+
+
+def check_columns(there: Iterable[str], file: str) -> None:
+    """Raises Invalid where a listings file lacks a column that it must have, or has one of a name that is taken."""
+    names = list(there)
+    missing = [name for name in REQUIRED if name not in names]
+    taken = sorted(RESERVED.intersection(names))
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    parts = []
+    if missing:
+        guesses = [f"did you mean {close[0]!r} for {name!r}?" for name in missing if (close := nearest(name, names))]
+        parts.append(f"lacks {', '.join(map(repr, missing))}; it has {', '.join(map(repr, names)) or 'none'}. {' '.join(guesses)}".rstrip())
+    if taken:
+        parts.append(f"has {', '.join(map(repr, taken))}, which are names that an index has for itself: rename them")
+    if repeated:
+        parts.append(f"has {', '.join(map(repr, repeated))} more than once")
+    if parts:
+        raise Invalid(f"uri: {file}: of the columns, it " + "; it ".join(parts))
+
+
+def nearest(name: str, names: list[str]) -> list[str]:
+    folded = {other.strip().lower(): other for other in names if other not in COLUMNS}
+    aliases = {"id": ("item_id", "item", "sku", "key"), "pictures": ("images", "image", "photos", "picture", "photo", "files")}
+    candidates = [name, name.removesuffix("s"), *aliases[name]]
+    return [folded[other] for other in candidates if other in folded] or [
+        folded[close] for close in difflib.get_close_matches(name, folded, n=1, cutoff=0.7)
+    ]
+
+
+def listing(row: Mapping[str, Any]) -> Listing | Rejected:
+    """A row by column name; absent and empty values are the same."""
+    identity = text(row.get("id")).strip()
+    try:
+        return Listing(
+            id=checked_id(identity),
+            title=text(row.get("title")),
+            description=text(row.get("description")),
+            category=text(row.get("category")).strip(),
+            price=price(row.get("price")),
+            status=text(row.get("status")).strip() or ON_SALE,
+            updated_at=moment(row.get("updated_at")),
+            pictures=pictures(row.get("pictures")),
+            attributes={name: value for name, value in row.items() if name not in COLUMNS},
+        )
+    except BadValue as bad:
+        return Rejected(identity, bad.reason, bad.value)
+
+
+def text(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    return str(value)
+
+
+def checked_id(identity: str) -> str:
+    if not identity:
+        raise BadValue("it has no id", identity)
+    if len(identity) > LONGEST_ID:
+        raise BadValue(f"its id is longer than {LONGEST_ID} characters", identity[:80])
+    if any(ord(character) < 32 or ord(character) == 127 for character in identity):
+        raise BadValue("its id holds a control character", identity)
+    return identity
+
+
+def price(value: Any) -> float | None:
+    """A number of any currency; None where there is none."""
+    if value is None or (isinstance(value, str) and not value.strip()):
+        return None
+    try:
+        found = float(value)
+    except (TypeError, ValueError):
+        raise BadValue("its price is not a number (write 1234.5)", value) from None
+    if not math.isfinite(found) or found < 0:
+        raise BadValue("its price is not a number from 0 up", value)
+    return found
+
+
+def moment(value: Any) -> datetime | None:
+    """ISO 8601, a date or a time; one without a zone is in UTC."""
+    if value is None or (isinstance(value, str) and not value.strip()):
+        return None
+    try:
+        if isinstance(value, datetime):
+            found = value
+        elif isinstance(value, date):
+            found = datetime(value.year, value.month, value.day)
+        else:
+            found = datetime.fromisoformat(str(value).strip())
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise BadValue("its updated_at is not a date (write 2026-01-31 or 2026-01-31T12:00:00Z)", value) from None
+
+
+def pictures(value: Any) -> tuple[str, ...]:
+    """A list, or a text with `;` between the parts."""
+    parts = value.split(";") if isinstance(value, str) else value or ()
+    if isinstance(parts, bytes) or not hasattr(parts, "__iter__"):
+        raise BadValue("its pictures are not a list of paths", value)
+    found = tuple(text(part).strip() for part in parts)
+    if any("\0" in part for part in found):
+        raise BadValue("a picture's path holds a NUL", value)
+    return tuple(part for part in found if part)

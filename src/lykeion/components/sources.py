@@ -1,0 +1,86 @@
+"""Where a catalogue comes from: a CSV or Parquet file of listings, or a folder of pictures.
+
+A bad row is set aside with its reason and counted; the rest goes on. What is wrong with the file as a whole (no such file, a column
+missing) is one error that says what is there.
+"""
+
+import os
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from lykeion.components.base import Input, Output, Step, component
+from lykeion.components.catalogue_root import write_catalogue_root
+from lykeion.components.item_writer import ItemWriter
+from lykeion.components.listings import Listing, Rejected
+from lykeion.components.listings_csv import csv_listings
+from lykeion.components.listings_folder import folder_listings
+from lykeion.components.listings_parquet import parquet_listings
+from lykeion.components.stat_digests import StatDigests
+from lykeion.components.tables import Items, Quarantine
+from lykeion.errors import Invalid
+
+__all__ = ["Input", "fingerprint", "listings"]
+
+PROGRESS_EVERY = 20_000
+
+
+def fingerprint(uri: str, step: Step) -> str:
+    """Over the content of the file, or over which pictures the folder holds (their content is looked at by the pictures step)."""
+    path = local_path(uri)
+    if path.is_dir():
+        total = sha256()
+        for listing in folder_listings(path):
+            total.update(repr(listing).encode(errors="surrogatepass"))
+        return total.hexdigest()
+    known = StatDigests(step.cache_folder("stat-digests") / f"listings-{sha256(str(path).encode()).hexdigest()[:32]}.arrow")
+    digest = known.digest(str(path)).hex()
+    known.save()
+    return f"{path.parent}:{digest}"
+
+
+@component(role="source", fingerprint=fingerprint)
+def listings(items: Output[Items], *, uri: str, step: Step) -> None:
+    """Read a catalogue: a .csv or .parquet file of listings, or a folder of pictures.
+
+    Columns: id, title, description, category, price, status, updated_at, pictures (paths; in CSV separated by `;`). Others are kept as
+    attributes. Of a folder, an item is a picture: its id the path in it, its category the folder that it lies in.
+    """
+    path = local_path(uri)
+    write_catalogue_root(items.path, str(path if path.is_dir() else path.parent))
+    with Quarantine(items.path) as bad, ItemWriter(items.path) as writer:
+        seen: set[str] = set()
+        for row, listing in enumerate(read(path), start=1):
+            if isinstance(listing, Rejected):
+                bad.add(listing.reason, item=listing.id, row=row, value=listing.value)
+            elif listing.id in seen:
+                bad.add("another item above has this id", item=listing.id, row=row, value=listing.id)
+            else:
+                seen.add(listing.id)
+                writer.add(listing)
+            if row % PROGRESS_EVERY == 0:
+                step.progress(row, 0, "rows")
+        step.metric("items", len(seen))
+        step.metric("quarantined", bad.count)
+
+
+def local_path(uri: str) -> Path:
+    """The file or folder that a URI names. Raises Invalid."""
+    parts = urlsplit(uri)
+    if parts.scheme not in ("", "file"):
+        raise Invalid(
+            f"uri: {uri}: listings are read from a file or a folder of this machine ({parts.scheme}:// comes with a later version)"
+        )
+    path = Path(os.path.realpath(os.path.expanduser(unquote(parts.path) if parts.scheme else uri)))
+    if not path.exists():
+        raise Invalid(f"uri: there is no file or folder {path}")
+    return path
+
+
+def read(path: Path) -> Iterator[Listing | Rejected]:
+    if path.is_dir():
+        return folder_listings(path)
+    with path.open("rb") as file:
+        is_parquet = file.read(4) == b"PAR1"
+    return parquet_listings(path) if is_parquet else csv_listings(path)
