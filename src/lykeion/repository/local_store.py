@@ -7,6 +7,7 @@ any number of processes. obstore is not used for it: used before a fork it would
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -113,13 +114,14 @@ class LocalStore:
             try:
                 make_folder(target.parent)
                 place()
-                sync_folder(target.parent)
             except FileNotFoundError:
                 continue  # the folder was empty, and somebody removed it just now
             except FileExistsError:
                 raise
             except OSError as error:
                 raise Unavailable(f"cannot write {target}: {error.strerror}") from error
+            with suppress(FileNotFoundError):  # deleted again already
+                sync_folder(target.parent)
             return
         raise Unavailable(f"cannot write {target}: its folder is removed again and again")
 
@@ -148,8 +150,9 @@ def make_folder(folder: Path) -> None:
     if folder.is_dir():
         return
     make_folder(folder.parent)
-    folder.mkdir(exist_ok=True)
-    sync_folder(folder.parent)
+    with suppress(FileExistsError):  # made by somebody else, and perhaps gone again: whoever writes there will see
+        os.mkdir(folder)
+        sync_folder(folder.parent)
 
 
 def sync_folder(folder: Path) -> None:
