@@ -17,6 +17,6 @@ def catalogue_root(items: Path, given: str = "") -> str:
     if given:
         return os.path.realpath(given)
     try:
-        return os.path.realpath(json.loads((items / CATALOGUE_FILE).read_text())["root"])
+        return os.path.realpath(str(json.loads((items / CATALOGUE_FILE).read_text())["root"]))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise Invalid(f"root: say which folder the pictures lie in; {items / CATALOGUE_FILE} does not ({error})") from error

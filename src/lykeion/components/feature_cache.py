@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lykeion.components.item_cache import DIGEST, read_table, segment_files
+from lykeion.components.item_cache import DIGEST, read_table, segment, segment_files
 from lykeion.components.tables import FEATURE_COLUMNS, FEATURES_FILE
 from lykeion.errors import Corrupt
 from lykeion.search.extractor import DESCRIPTION, ExtractorDescription
@@ -62,7 +62,7 @@ def gather(folder: Path, wanted: pa.Array) -> np.ndarray[Any, Any]:
     features = np.empty((len(distinct), RAW), np.float16)
     there = np.zeros(len(distinct), bool)
     for path in segment_files(folder):
-        table = read_table(path)
+        table = segment(path)
         places = pc.index_in(table["digest"], value_set=distinct).combine_chunks()
         rows = np.flatnonzero(places.is_valid().to_numpy(zero_copy_only=False))
         if len(rows):
@@ -74,13 +74,14 @@ def gather(folder: Path, wanted: pa.Array) -> np.ndarray[Any, Any]:
             f"the features of {int((~there).sum())} pictures are gone from the cache "
             "(run the pipeline again without its cache: `lykeion run FILE --no-cache`)"
         )
-    if len(distinct) == len(wanted):
-        return features
-    return features[pc.index_in(wanted, value_set=distinct).to_numpy()]
+    if len(distinct) < len(wanted):
+        features = features[pc.index_in(wanted, value_set=distinct).to_numpy()]
+    return features
 
 
 def as_array(column: pa.FixedSizeBinaryArray) -> np.ndarray[Any, Any]:
     """float16 [n, 1280] over a segment's bytes, not copied."""
     numbers = np.frombuffer(column.buffers()[1], "<f2")
     start = column.offset * RAW
-    return numbers[start : start + len(column) * RAW].reshape(len(column), RAW)
+    rows: np.ndarray[Any, Any] = numbers[start : start + len(column) * RAW].reshape(len(column), RAW)
+    return rows

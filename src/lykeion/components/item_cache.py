@@ -14,6 +14,7 @@ import os
 import tempfile
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
@@ -44,6 +45,12 @@ def read_table(path: Path) -> pa.Table:
         raise Corrupt(f"{path} is damaged: {error}") from error
 
 
+@lru_cache(maxsize=8192)
+def segment(path: Path) -> pa.Table:
+    """A segment, opened once per process: it never changes. Raises Corrupt, FileNotFoundError."""
+    return read_table(path)
+
+
 def write_table(path: Path, table: pa.Table) -> None:
     """Durable, and visible only when whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -67,7 +74,7 @@ def find(folder: Path, digests: pa.Array, schema: pa.Schema) -> pa.Table:
     found = [schema.empty_table()]
     for path in segment_files(folder):
         try:
-            table = read_table(path).select(schema.names)
+            table = segment(path).select(schema.names)
         except FileNotFoundError:  # put together with others just now
             return find(folder, digests, schema)
         places = pc.index_in(table["digest"], value_set=digests)

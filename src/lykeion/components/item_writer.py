@@ -85,8 +85,8 @@ def schema_of(batch: list[Listing]) -> pa.Schema:
     """The fixed columns, and each attribute as text, or as number or truth where every value of the first batch is one."""
     schema = ITEM_COLUMNS
     for name in batch[0].attributes if batch else ():
-        kinds = {type(plain(listing.attributes.get(name))) for listing in batch} - {type(None)}
-        kind = {frozenset({float}): pa.float64(), frozenset({bool}): pa.bool_()}.get(frozenset(kinds), pa.string())
+        kinds: set[type] = {type(plain(listing.attributes.get(name))) for listing in batch} - {type(None)}
+        kind = pa.float64() if kinds == {float} else pa.bool_() if kinds == {bool} else pa.string()
         schema = schema.append(pa.field(name, kind))
     return schema
 

@@ -118,7 +118,8 @@ class Extractor:
 
     def extract(self, picture: bytes) -> np.ndarray[Any, Any]:
         """float32 [dimension]. Raises PictureError where the bytes are no picture that can be used."""
-        return self.run(pixels(picture, self.description.side)[None])[0]
+        made: np.ndarray[Any, Any] = self.run(pixels(picture, self.description.side)[None])[0]
+        return made
 
     def extract_many(self, pictures: Iterable[bytes]) -> Iterator[np.ndarray[Any, Any]]:
         """As `extract`, in batches. Raises PictureError at the first bad one."""

@@ -11,7 +11,7 @@ import zlib
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-from PIL import AvifImagePlugin, Image, ImageOps, MpoImagePlugin, TiffImagePlugin, WebPImagePlugin
+from PIL import AvifImagePlugin, Image, ImageOps, MpoImagePlugin, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin
 
 from lykeion.errors import LykeionError
 
@@ -41,6 +41,7 @@ UNREADABLE: tuple[type[BaseException], ...] = (*BROKEN, *BROKEN_TOO)
 
 Image.MAX_IMAGE_PIXELS = None  # the limit is `MOST_PIXELS`, an error with a reason; Pillow's own is a warning first
 
+Array = np.ndarray[Any, Any]
 Kind = Literal["empty", "too-large", "unsupported", "damaged"]
 
 
@@ -72,7 +73,7 @@ def header(data: bytes) -> Header:
     return Header(width, height, FORMATS[picture.format or ""])
 
 
-def pixels(data: bytes, side: int) -> np.ndarray[Any, Any]:
+def pixels(data: bytes, side: int) -> Array:
     """uint8 [side, side, 3], RGB: the whole picture, stretched to a square. Raises PictureError."""
     picture = opened(data)
     turned = orientation(picture)
@@ -102,7 +103,7 @@ def opened(data: bytes) -> Image.Image:
         raise PictureError(reason, "unsupported")
     try:
         picture = Image.open(io.BytesIO(data), formats=OPENED_AS)
-    except Image.UnidentifiedImageError as error:
+    except UnidentifiedImageError as error:
         raise PictureError(f"not a picture that can be read: {WHAT_CAN_BE_READ} can", "unsupported") from error
     except UNREADABLE as error:
         raise PictureError(f"damaged: {plain(error)}", "damaged") from error
@@ -165,14 +166,16 @@ def rgb(picture: Image.Image) -> Image.Image:
     return picture.convert("RGB")
 
 
-def eight_bits(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+def eight_bits(values: Array) -> Array:
     """Grey of 16 or 32 bits, or in floats, as 0..255. Floats up to 1 count as fractions of white."""
     if values.dtype.kind == "f":
         finite = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
-        scale = 255.0 if finite.max(initial=0.0) <= 1.0 else 1.0
-        return np.clip(finite * scale, 0, 255).astype(np.uint8)
-    wide = np.clip(values.astype(np.int64), 0, 65535)
-    return (wide >> 8).astype(np.uint8) if wide.max(initial=0) > 255 else wide.astype(np.uint8)
+        scaled = finite * 255.0 if finite.max(initial=0.0) <= 1.0 else finite
+    else:
+        clipped = np.clip(values.astype(np.int64), 0, 65535)
+        scaled = clipped >> 8 if clipped.max(initial=0) > 255 else clipped
+    made: Array = np.clip(scaled, 0, 255).astype(np.uint8)
+    return made
 
 
 def plain(error: BaseException) -> str:

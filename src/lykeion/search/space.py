@@ -86,8 +86,8 @@ class Space:
             said = json.loads((folder / DESCRIPTION).read_text())
             if said["format"] != FORMAT:
                 raise Corrupt(f"{folder}: a space of format {said['format']}; this version of Lykeion reads {FORMAT}")
-            arrays = [np.load(folder / name, allow_pickle=False) for name in (MEAN, PROJECTION, CENTROIDS)]
-            found = cls(ExtractorDescription.read(folder), *arrays, power=said["power"], folder=folder)
+            mean, projection, centroids = (np.load(folder / name, allow_pickle=False) for name in (MEAN, PROJECTION, CENTROIDS))
+            found = cls(ExtractorDescription.read(folder), mean, projection, centroids, said["power"], folder)
             embedding = said["embedding"]
         except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
             raise Corrupt(f"{folder} does not hold a space: {error}") from error

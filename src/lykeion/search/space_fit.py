@@ -65,4 +65,4 @@ def cells(vectors: Array) -> Array:
         vectors.shape[1], count, niter=12, seed=SEED, spherical=True, min_points_per_centroid=1, max_points_per_centroid=256
     )
     means.train(np.ascontiguousarray(vectors))
-    return normalised(means.centroids)
+    return normalised(np.asarray(means.centroids))
