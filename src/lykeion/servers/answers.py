@@ -29,7 +29,7 @@ def items_of(gathered: Gathered, paging: Paging, without: str | None = None) -> 
 
 def item(hit: ItemHit) -> dict[str, Any]:
     known = {name: hit.fields.get(name) for name in EXPECTED}
-    own = {"id": hit.id, "score": round(hit.score, 6)}
+    own = {"id": hit.id, "score": min(1.0, round(hit.score, 6))}  # half precision can exceed 1 a little
     return {**own, **known, **hit.fields} | own | {"picture": f"/v1/pictures/{hit.picture}"}  # a column called score does not win
 
 

@@ -57,7 +57,7 @@ def lasting(families: Iterable[Family]) -> list[Family]:
     return [family for family in families if family.type in ADDED_UP]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)  # a registry wants its collectors hashable
 class Together(Collector):
     families: Sequence[Family]
 

@@ -97,7 +97,6 @@ class Running:
         found = until(
             lambda: (now := self.readiness())["ready"] and len(now["addresses"]) == workers and now, 30, f"{self.command[2]} ready"
         )
-        return list(found["addresses"])
 
     def acknowledged(self, document: str, digest: str) -> None:
         until(lambda: self.readiness()["acknowledged"].get(document) == digest, 20, f"acknowledgement of {document}")
