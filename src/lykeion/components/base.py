@@ -50,6 +50,13 @@ class Choice:
         self.values = values
 
 
+class Uri(str):
+    """Where something outside is: a path or a URL. It is no part of the cache key where the component has a fingerprint: what counts
+    is what is there, not what it is called."""
+
+    __slots__ = ()
+
+
 class Window(NamedTuple):
     """The stretch of time that a batch is for, half-open: start <= t < end. UTC."""
 
@@ -188,7 +195,15 @@ def component(
     return make if function is None else make(function)
 
 
-TYPES: Mapping[Any, ParameterType] = {str: "string", int: "integer", float: "number", bool: "boolean", list: "list", dict: "map"}
+TYPES: Mapping[Any, ParameterType] = {
+    str: "string",
+    Uri: "uri",
+    int: "integer",
+    float: "number",
+    bool: "boolean",
+    list: "list",
+    dict: "map",
+}
 
 
 def describe(given: Component, reference: str) -> Signature:

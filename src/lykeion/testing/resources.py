@@ -35,7 +35,7 @@ class FakeResources:
             return self.create(resource)
         check_change(old, resource)
         new = replaced(old, resource)
-        return old if new == old else self.put(new)
+        return old if new is old else self.put(new)
 
     def get(self, kind: str, name: str) -> Resource:
         if (kind, name) not in self.kept:

@@ -50,7 +50,7 @@ class SqliteResources:
             old = self.parse(row)
             check_change(old, resource)
             new = replaced(old, resource)
-            return old if new == old else self.update(new)
+            return old if new is old else self.update(new)
 
     def get(self, kind: str, name: str) -> Resource:
         with self.lock:
@@ -167,6 +167,16 @@ class SqliteResources:
                 return
             self.writes += 1
         self.ring()
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Keep everybody else from writing any resource meanwhile. For moments, not for work: writers wait."""
+        with self.lock:
+            self.database.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            finally:
+                self.database.execute("ROLLBACK")
 
     def select(self, where: str, *values: str) -> Sequence[Resource]:
         with self.lock:

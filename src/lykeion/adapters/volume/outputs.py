@@ -1,13 +1,12 @@
 """Committed outputs by cache key, in folders: `outputs/<key>/<output>/…` and `outputs/<key>/manifest.json`.
 
-Publishing is one rename of a sealed folder, so a key is there as a whole or not at all. A hit is verified when it is asked for; what
-was verified within `FRESH` seconds is believed, since a controller asks for the same keys on every pass. What does not verify is moved
-to `corrupt/<key>`, so that it is built again and can still be looked at.
+Publishing is one rename of a sealed folder, so a key is there as a whole or not at all. A hit is verified each time it is asked for (a
+controller asks once for each step of a run). What does not verify is moved to `corrupt/<key>`, so that it is built again and can still
+be looked at.
 """
 
 import os
 import shutil
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -20,16 +19,13 @@ from lykeion.adapters.volume.verify import read_manifest, verify
 from lykeion.core.values import StepResult
 from lykeion.errors import Corrupt
 
-FRESH = 0.25  # seconds: below what it takes to change a file and start another run
-
 
 class Known(NamedTuple):
-    """What was found under a key, and when it was last verified (monotonic seconds)."""
+    """What was read under a key, and the file that it was read from (inode, time): it is not parsed again while that stands."""
 
     manifest: Manifest
     result: StepResult
     stat: tuple[int, int]
-    verified: float
 
 
 class DirectoryOutputs:
@@ -44,8 +40,6 @@ class DirectoryOutputs:
     def find(self, key: str) -> StepResult | None:
         """The verified result of a key, or None; a damaged one is moved aside."""
         known = self._known.get(key)
-        if known and time.monotonic() - known.verified < FRESH:
-            return known.result
         folder = f"{self.folder}/{key}"
         try:
             stat = os.stat(f"{folder}/{MANIFEST_FILE}")
@@ -65,7 +59,7 @@ class DirectoryOutputs:
             with suppress(OSError):  # a full disk, or a volume that is read-only here: it is digested again next time
                 write_manifest(folder, current)
         result = known.result if known and known.manifest is current else current.step_result()
-        self._known[key] = Known(current, result, version, time.monotonic())
+        self._known[key] = Known(current, result, version)
         return result
 
     def path(self, key: str, output: str) -> Path:

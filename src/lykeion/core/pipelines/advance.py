@@ -7,7 +7,7 @@ from typing import Any
 
 from lykeion.core.pipelines.contract import StepFile
 from lykeion.core.pipelines.inputs import Blocked, Inputs, Waiting, gather
-from lykeion.core.pipelines.keys import KeyMaterial, effective_parameters
+from lykeion.core.pipelines.keys import KeyMaterial, deciding_parameters, effective_parameters
 from lykeion.core.pipelines.signature import Signature
 from lykeion.core.pipelines.template import split_env
 from lykeion.core.resources.pipeline import Step
@@ -86,7 +86,7 @@ def material_of(step: Step, signature: Signature, inputs: Inputs, status: StepSt
         expires = str(int((begun.timestamp() // step.cache + 1) * step.cache))
     return KeyMaterial(
         identity=signature.identity,
-        parameters=effective_parameters(step.with_, signature),
+        parameters=deciding_parameters(step.with_, signature),
         inputs=inputs.digests,
         outputs=tuple(sorted(signature.outputs)),
         partitions=signature.partitions,

@@ -1,8 +1,9 @@
 """The cache key of a step: a function of what decides its result, and of nothing else.
 
     key = SHA-256 of the canonical JSON of
-          contract version · component identity (code, lock, Python) · parameters, defaults filled in · content digests of inputs
-          · names of outputs · number of partitions · environment variables · window (if it reads one) · fingerprint (if it reads outside)
+          contract version · component identity (code, lock, Python) · parameters, defaults filled in
+          (not those that say where something outside is, if it has a fingerprint) · content digests of inputs · names of outputs
+          · number of partitions · environment variables · window (if it reads one) · fingerprint (if it reads outside)
 
 Never names of steps, pipelines or files, URIs of inputs, tags, times of modification, or how many workers share the work.
 """
@@ -87,6 +88,12 @@ MISSING = Missing()
 def shown(values: Mapping[str, Any], name: str) -> str:
     text = repr(values.get(name, MISSING))
     return text if len(text) <= 60 else f"{text[:40]}…{text[-16:]}"
+
+
+def deciding_parameters(given: Mapping[str, Any], signature: Signature) -> dict[str, Any]:
+    """The parameters that decide the result: not those that only say where to look, since the fingerprint says what is there."""
+    where = {name for name, declared in signature.parameters.items() if declared.type == "uri"} if signature.fingerprint else set()
+    return {name: value for name, value in effective_parameters(given, signature).items() if name not in where}
 
 
 def effective_parameters(given: Mapping[str, Any], signature: Signature) -> dict[str, Any]:

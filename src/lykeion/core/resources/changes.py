@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from lykeion.core.content import canonical
 from lykeion.core.resources.metadata import Metadata, Resource
 from lykeion.core.resources.training import Training
 from lykeion.errors import Invalid, Problem
@@ -13,7 +14,8 @@ def check_change(old: Resource, new: Resource) -> None:
     if not isinstance(old, Training) or not isinstance(new, Training):
         return
     wanted, there = new.spec, old.spec
-    fields = [name for name in type(there).model_fields if name != "state" and getattr(wanted, name) != getattr(there, name)]
+    before, after = there.model_dump(mode="json"), wanted.model_dump(mode="json")
+    fields = [name for name in type(there).model_fields if name != "state" and canonical(before[name]) != canonical(after[name])]
     problems = [
         Problem(
             "a Training is what was run and never changes",
@@ -29,8 +31,11 @@ def check_change(old: Resource, new: Resource) -> None:
 
 
 def replaced(old: Resource, new: Resource) -> Resource:
-    """`old` as `apply` of `new` leaves it: its spec, labels, annotations and owners; `generation` counts changes of the spec."""
-    changed = new.spec != old.spec
+    """`old` as `apply` of `new` leaves it: its spec, labels, annotations and owners; `generation` counts changes of the spec.
+
+    It is `old` itself where nothing differs. Specs are compared as they are written: to Python, 1, 1.0 and true are equal.
+    """
+    changed = new.spec.model_dump_json() != old.spec.model_dump_json()
     metadata = old.metadata.model_copy(
         update={
             "labels": new.metadata.labels,
@@ -39,7 +44,7 @@ def replaced(old: Resource, new: Resource) -> Resource:
             "generation": old.metadata.generation + changed,
         }
     )
-    return old.model_copy(update={"spec": new.spec, "metadata": metadata})
+    return old.model_copy(update={"spec": new.spec, "metadata": metadata}) if metadata != old.metadata else old
 
 
 def is_over(resource: Resource) -> bool:
