@@ -1,0 +1,109 @@
+"""What lies on the volume of a home, as the values that are decided about: kinds, names, sizes, times."""
+
+import json
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from lykeion.adapters.local.home import Home
+from lykeion.adapters.local.locks import is_held
+from lykeion.core.pipelines.reachability import Kind, Thing
+
+TRASH = "trash"
+
+
+def inventory(home: Home) -> Iterator[Thing]:
+    """Everything that could be collected. The order does not matter; what vanishes meanwhile is passed over."""
+    for key in folders(home.outputs):
+        yield thing(home, "output", key.name, key, step=step_of(key / "manifest.json"))
+    for key in folders(home.partial):
+        step = next((step_of(part / "manifest.json") for part in folders(key) if part.name.startswith("part-")), "")
+        yield thing(home, "partial", key.name, key, step=step)
+    for attempt in folders(home.staging):
+        yield thing(home, "staging", attempt.name, attempt, held=is_held(attempt / "lock"))
+    for kept in folders(home.root / "corrupt"):
+        yield thing(home, "corrupt", kept.name, kept)
+    yield from items(home)
+    yield from models(home)
+    yield from logs(home)
+
+
+def items(home: Home) -> Iterator[Thing]:
+    """The item caches. Features go by extractor: segments are put together by who writes them."""
+    for prefix in folders(home.cache / "pictures"):
+        for picture in files(prefix):
+            if not picture.name.startswith("."):
+                yield thing(home, "picture", picture.name, picture)
+    for extractor in folders(home.cache / "features"):
+        yield thing(home, "features", extractor.name, extractor)
+    for extractor in folders(home.cache / "extractors"):
+        yield thing(home, "extractor", extractor.name, extractor)
+    for size in folders(home.cache / "thumbnails"):
+        for prefix in folders(size):
+            for picture in files(prefix):
+                yield thing(home, "thumbnail", picture.stem, picture)
+    for description in files(home.cache / "components"):
+        yield thing(home, "description", description.name, description)
+
+
+def models(home: Home) -> Iterator[Thing]:
+    for folder, kind in ((home.models, "mount"), (home.cache / "models", "download")):
+        for model in folders(folder):
+            for version in sorted(model.iterdir()):
+                if version.name.isdecimal():
+                    yield thing(home, "mount" if kind == "mount" else "download", f"{model.name}/{version.name}", version)
+
+
+def logs(home: Home) -> Iterator[Thing]:
+    for folder in folders(home.logs):
+        if folder.name != "services":
+            yield thing(home, "log", folder.name, folder)
+    for log in files(home.logs / "services"):
+        yield thing(home, "log", log.name.partition(".log")[0].rpartition("-")[0], log)
+
+
+def thing(home: Home, kind: Kind, name: str, path: Path, *, step: str = "", held: bool = False) -> Thing:
+    size, touched = measured(path)
+    return Thing(kind, name, str(path.relative_to(home.root)), size, datetime.fromtimestamp(touched, UTC), step, held)
+
+
+def measured(path: Path) -> tuple[int, float]:
+    """Bytes on the disk below `path`, and the newest time of anything in it. A link counts for itself."""
+    size, touched = 0, 0.0
+    places = [str(path)]
+    while places:
+        place = places.pop()
+        with suppress(FileNotFoundError):
+            found = os.lstat(place)
+            touched = max(touched, found.st_mtime)
+            if stat.S_ISDIR(found.st_mode):
+                places += [entry.path for entry in os.scandir(place)]
+            else:
+                size += found.st_size
+    return size, touched
+
+
+def step_of(manifest: Path) -> str:
+    """Which step made an output; "" where it does not say."""
+    try:
+        return str(json.loads(manifest.read_bytes())["step"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+
+
+def folders(folder: Path) -> list[Path]:
+    return sorted(entry for entry in listed(folder) if entry.is_dir() and not entry.is_symlink())
+
+
+def files(folder: Path) -> list[Path]:
+    return sorted(entry for entry in listed(folder) if entry.is_file())
+
+
+def listed(folder: Path) -> list[Path]:
+    try:
+        return list(folder.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
