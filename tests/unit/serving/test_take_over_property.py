@@ -1,0 +1,101 @@
+"""Whatever happens in whatever order: no proxy is ever pointed at an index that a worker has let go."""
+
+from datetime import UTC, datetime
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lykeion.core.content import digest_of_value
+from lykeion.core.resources import IndexServing, Metadata, SearchServing, Serving, ServingSpec
+from lykeion.core.serving.search import decide
+from lykeion.core.values import Child, Document, ModelVersion, Observed, Ref
+
+NOW = datetime(2026, 11, 23, tzinfo=UTC)
+NAMES = ("photos-index", "photos")
+WORKERS = 2
+SERVINGS = {
+    "photos": Serving(metadata=Metadata(name="photos"), spec=ServingSpec(search=SearchServing(family="photos"))),
+    "photos-index": Serving(metadata=Metadata(name="photos-index"), spec=ServingSpec(index=IndexServing(family="photos"))),
+}
+FOLLOWED = {"photos": "photos-cover", "photos-index": "photos-index-load"}
+
+steps = st.one_of(
+    st.tuples(st.just("publish"), st.integers(1, 5)),
+    st.tuples(st.just("decide"), st.sampled_from(NAMES)),
+    st.tuples(st.just("apply"), st.sampled_from(NAMES), st.integers(0, WORKERS - 1)),
+    st.tuples(st.just("die"), st.sampled_from(NAMES), st.integers(0, WORKERS - 1)),
+)
+
+
+class Model:
+    """Documents, and what each worker has applied of them (None: it is not up)."""
+
+    def __init__(self):
+        self.stable = None
+        self.documents = {name: None for name in NAMES}
+        self.workers = {name: [None] * WORKERS for name in NAMES}
+
+    def children(self, name):
+        content = self.documents[name]
+        found = {}
+        if content is not None:
+            found["document"] = Child(FOLLOWED[name], "Document", digest=digest_of_value(content), content=content)
+            live = [digest_of_value(applied) for applied in self.workers[name] if applied is not None]
+            acknowledged = {FOLLOWED[name]: live[0]} if live and len(set(live)) == 1 else {}
+            up = tuple(f"unix:{place}" for place, applied in enumerate(self.workers[name]) if applied is not None)
+            found["service"] = Child(name, "Service", "Running" if up else "Pending", addresses=up, acknowledged=acknowledged)
+        return found
+
+    def decide(self, name):
+        other = next(one for one in NAMES if one != name)
+        versions = {"photos-space@sha256:g": ModelVersion("photos-space", 1, "sha256:g")}
+        if self.stable:
+            versions["photos@stable"] = ModelVersion("photos", self.stable, f"sha256:{self.stable}", {"generation": "sha256:g"})
+        related = {Ref("Serving", other): self.children(other)}
+        decision = decide(Observed(SERVINGS[name], self.children(name), NOW, versions=versions, related=related))
+        for applied in decision.apply:
+            if isinstance(applied, Document):
+                self.documents[name] = applied.content
+
+    def check(self):
+        """An index worker that is up holds all that any proxy worker asks for; one that comes up applies the document of then."""
+        asked = {one["version"] for cover in self.workers["photos"] if cover for one in cover["indexes"]}
+        for held in self.workers["photos-index"]:
+            if held is not None:
+                assert asked <= {one["version"] for one in held["load"]}
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.lists(steps, max_size=60))
+def test_no_proxy_worker_asks_for_what_an_index_worker_has_let_go(given_steps):
+    model = Model()
+    for step in given_steps:
+        if step[0] == "publish":
+            model.stable = step[1]
+        elif step[0] == "decide":
+            model.decide(step[1])
+        elif step[0] == "apply":
+            model.workers[step[1]][step[2]] = model.documents[step[1]]
+        else:
+            model.workers[step[1]][step[2]] = None
+        model.check()
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(steps, max_size=40))
+def test_when_things_calm_down_the_last_version_is_served_and_alone(given_steps):
+    model = Model()
+    model.stable = 1
+    for step in [*given_steps, ("publish", 9)]:
+        if step[0] == "publish":
+            model.stable = step[1]
+        elif step[0] == "decide":
+            model.decide(step[1])
+        elif step[0] == "apply":
+            model.workers[step[1]][step[2]] = model.documents[step[1]]
+    for _ in range(4):
+        for name in NAMES:
+            model.decide(name)
+            model.workers[name] = [model.documents[name]] * WORKERS
+    assert [one["version"] for one in model.documents["photos"]["indexes"]] == [9]
+    assert [one["version"] for one in model.documents["photos-index"]["load"]] == [9]
