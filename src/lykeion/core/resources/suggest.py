@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from difflib import SequenceMatcher
 
-ALIKE = 0.7  # two names are alike from this ratio on: one slip in a word of four letters, two in one of eight
+ALIKE = 0.66  # two names are alike from this ratio on: one slip in a word of three letters, two in one of seven
 SHOWN = 8
 STAND_IN = "stand-in"  # how names begin that nobody wrote, put where one was missing so that reading can go on
 
