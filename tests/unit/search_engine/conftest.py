@@ -81,7 +81,12 @@ def build_index(folder: Path, table: pa.Table, vectors: np.ndarray, lists: int =
     build(folder, table, lambda some: vectors[some], centroids, Identity("photos", "sha256:" + "1" * 64, "sha256:" + "2" * 64))
     index = lykeion.search.open(folder)
     return SimpleNamespace(
-        folder=folder, table=table, rows=table.to_pylist(), vectors=vectors.astype(np.float16).astype(np.float32), index=index
+        folder=folder,
+        table=table,
+        rows=table.to_pylist(),
+        vectors=vectors.astype(np.float16).astype(np.float32),
+        source=vectors,
+        index=index,
     )
 
 
