@@ -134,6 +134,4 @@ class LocalChildren:
             worker.close()
         if self.routes is not None:
             self.routes.refresh()
-        if self.bell is not None:
-            self.bell.close()
         self.selector.close()

@@ -3,10 +3,13 @@
 import fcntl
 import json
 import os
+import time
 from pathlib import Path
 from types import TracebackType
 
 from lykeion.errors import Unavailable
+
+INSTANT = 0.1  # seconds
 
 
 class Lock:
@@ -21,8 +24,15 @@ class Lock:
         return self.descriptor >= 0
 
     def acquire(self) -> None:
-        """Take it, without waiting. Raises Unavailable with the holder's name where another process has it."""
-        if not self.try_acquire():
+        """Take it. Raises Unavailable with the holder's name where another process has it.
+
+        Whoever asks `is_held` has it for an instant: that is waited for.
+        """
+        end = time.monotonic() + INSTANT
+        while not self.try_acquire():
+            if time.monotonic() < end:
+                time.sleep(INSTANT / 20)
+                continue
             raise Unavailable(f"{self.path.name}: held by {holder(self.path)}; wait for it, or end it ({self.path})")
 
     def try_acquire(self) -> bool:

@@ -3,6 +3,7 @@
 It carries nothing and may be lost: whoever waits looks for itself every half second anyway.
 """
 
+import atexit
 import contextlib
 import os
 import socket
@@ -26,6 +27,7 @@ class Bell:
             self.path.unlink(missing_ok=True)
             self.socket.bind(str(self.path))
             self.listening = True
+            atexit.register(self.close)
 
     def fileno(self) -> int:
         return self.socket.fileno()
@@ -55,3 +57,4 @@ class Bell:
         if self.listening:
             self.path.unlink(missing_ok=True)
             self.listening = False
+            atexit.unregister(self.close)
