@@ -110,8 +110,8 @@ class Reader:
 
     def __init__(self, cache: Path, folder: str, environment: str | None) -> None:
         self.cache, self.folder, self.environment = cache, Path(folder or ".").absolute(), environment
-        self.parsed: dict[str, tuple[Import, ...]] = {}
         self.known: Installed | None = None
+        self.finders: dict[tuple[Path, ...], Modules] = {}
 
     def find(self, component: str) -> Found:
         """Raises Invalid where there is no such source, or it is not Python."""
@@ -123,10 +123,9 @@ class Reader:
             file = Path(os.path.normpath(self.folder / where))
             if not file.is_file():
                 raise self.no_file(component, file)
-            modules, source, name = Modules([file.parent, self.folder], self.imports), Source(file), ""
-            closure = modules.closure(source, "", name)
+            closure = self.modules(file.parent, self.folder).closure(Source(file), "", "")
             return Found(f"{file}:{function}", function, file.parent, closure, self.environment_of(closure))
-        modules = Modules([self.folder], self.imports)
+        modules = self.modules(self.folder)
         source, library = self.module(modules, component, where)
         if library:
             closure = Closure({"": sha256(source.file.read_bytes()).hexdigest()}, [source.file], {where.partition(".")[0]})
@@ -134,11 +133,14 @@ class Reader:
             closure = modules.closure(source, where if source.folder else where.rpartition(".")[0], where)
         return Found(component, function, source.file.parent, closure, self.environment_of(closure))
 
+    def modules(self, *roots: Path) -> Modules:
+        return self.finders.setdefault(roots, Modules(roots, self.imports))
+
     def module(self, modules: Modules, component: str, name: str) -> tuple[Source, bool]:
         """A component's module, and whether it is installed in site-packages."""
         top, _, rest = name.partition(".")
-        source = inside(PLATFORM, rest) if top == "lykeion" else modules.find(name, Closure())
-        library = False
+        found = inside(PLATFORM, rest) if top == "lykeion" else modules.find(name)
+        source, library = found if isinstance(found, Source) else None, False
         if source is None and top not in sys.stdlib_module_names and top != "lykeion":
             beyond = modules.beyond(top)
             if isinstance(beyond, Source):
@@ -156,11 +158,6 @@ class Reader:
 
     def imports(self, digest: str, source: bytes) -> tuple[Import, ...]:
         """The imports of a source text, kept in the cache by its digest."""
-        if digest not in self.parsed:
-            self.parsed[digest] = self._imports(digest, source)
-        return self.parsed[digest]
-
-    def _imports(self, digest: str, source: bytes) -> tuple[Import, ...]:
         kept = self.cache / "imports" / f"{digest}.json"
         try:
             return tuple(Import(level, module, tuple(names)) for level, module, names in json.loads(kept.read_text()))

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from importlib.machinery import EXTENSION_SUFFIXES
 from importlib.util import find_spec
+from os.path import isfile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -40,13 +41,33 @@ class Closure:
     missing: set[str] = field(default_factory=set)  # top-level packages that are imported but not there
 
 
+class Code(NamedTuple):
+    """A source that was read: what it imports, or why that cannot be said."""
+
+    file: Path
+    digest: str
+    imports: tuple[str, ...]
+    problem: Problem | None = None
+
+
+class Outside(NamedTuple):
+    """A top-level package that is no part of a closure: installed, or not there."""
+
+    package: str
+    installed: bool
+
+
 class Modules:
-    """Finds modules from `roots` (folders that come first on the import path), then where this process finds them."""
+    """Finds modules from `roots` (folders that come first on the import path), then where this process finds them.
+
+    It remembers what it has seen: make a new one to look again.
+    """
 
     def __init__(self, roots: Sequence[Path], imports: Callable[[str, bytes], tuple[Import, ...]]) -> None:
         self.roots = roots
         self.imports = imports  # (SHA-256, source) -> its imports; raises SyntaxError
         self.elsewhere: dict[str, list[Path] | Source | None] = {}
+        self.seen: dict[str, Code | Outside | None] = {}
 
     def closure(self, root: Source, package: str, name: str) -> Closure:
         """Of a component's module: `name` where it is imported by one, "" where it is a file of its own.
@@ -55,41 +76,53 @@ class Modules:
         """
         closure = Closure()
         problems: list[Problem] = []
-        reached = {name} if name else set()
-        waiting = self._take("", root, package, closure, problems)
-        if name:
-            outer = name.split(".")[:-1]
-            waiting += [".".join(outer[: count + 1]) for count in range(len(outer))]
+        outer = name.split(".")[:-1]
+        reached = {name, *(".".join(outer[: count + 1]) for count in range(len(outer)))}
+        waiting: list[tuple[str, Code | Outside | None]] = [
+            ("", self.read(root, package)),
+            *((each, self.code(each)) for each in sorted(reached - {name})),
+        ]
         while waiting:
-            module = waiting.pop()
-            if module in reached:
-                continue
-            reached.add(module)
-            found = self.find(module, closure)
-            if found is not None:
-                package = module if found.folder else module.rpartition(".")[0]
-                waiting += self._take(module, found, package, closure, problems)
+            module, found = waiting.pop()
+            match found:
+                case Code(file, digest, imports, problem):
+                    closure.modules[module] = digest
+                    closure.files.append(file)
+                    problems += [problem] if problem else []
+                    new = set(imports) - reached
+                    reached |= new
+                    waiting += [(each, self.code(each)) for each in sorted(new)]
+                case Outside(top, installed):
+                    (closure.installed if installed else closure.missing).add(top)
         if problems:
             raise Invalid(problems)
         return closure
 
-    def _take(self, module: str, source: Source, package: str, closure: Closure, problems: list[Problem]) -> list[str]:
-        """Add a source file; returns the modules that it imports."""
+    def code(self, module: str) -> Code | Outside | None:
+        """What an import of `module` adds to a closure."""
+        if module not in self.seen:
+            found = self.find(module)
+            if isinstance(found, Source):
+                self.seen[module] = self.read(found, module if found.folder else module.rpartition(".")[0])
+            else:
+                self.seen[module] = found
+        return self.seen[module]
+
+    def read(self, source: Source, package: str) -> Code:
         data = source.file.read_bytes()
         digest = sha256(data).hexdigest()
-        closure.modules[module] = digest
-        closure.files.append(source.file)
         if source.file.suffix != ".py":
-            return []
+            return Code(source.file, digest, ())
         try:
-            return [name for each in self.imports(digest, data) for name in modules_of(each, package)]
+            names = dict.fromkeys(name for each in self.imports(digest, data) for name in modules_of(each, package))
         except (SyntaxError, ValueError) as error:
             line = getattr(error, "lineno", None) or 0
-            problems.append(Problem(f"it is not Python: {error}", file=str(source.file), line=line))
-            return []
+            return Code(source.file, digest, (), Problem(f"it is not Python: {error}", file=str(source.file), line=line))
+        return Code(source.file, digest, tuple(names))
 
-    def find(self, module: str, closure: Closure) -> Source | None:
-        """The source of a module that belongs to a closure; None for others, and for what is no module. Notes what is installed."""
+    def find(self, module: str) -> Source | Outside | None:
+        """The source of a module that belongs to a closure, or the package that it is of; None for Python's and the SDK's own, and
+        for what is no module."""
         top, _, rest = module.partition(".")
         if top in sys.builtin_module_names or not top:
             return None
@@ -103,14 +136,12 @@ class Modules:
             return None
         there = self.beyond(top)
         if there is None:
-            closure.missing.add(top)
-        elif isinstance(there, list):
+            return Outside(top, installed=False)
+        if isinstance(there, list):
             return next((found for folder in there if (found := inside(folder, rest))), None)
-        elif LIBRARIES.intersection(there.file.parts):
-            closure.installed.add(top)
-        else:
-            return inside(there.folder, rest, there)
-        return None
+        if LIBRARIES.intersection(there.file.parts):
+            return Outside(top, installed=True)
+        return inside(there.folder, rest, there)
 
     def beyond(self, top: str) -> list[Path] | Source | None:
         """A top-level module behind the roots: its source, the folders of a namespace package of local source, or None."""
@@ -135,14 +166,11 @@ class Modules:
 
 def at(folder: Path, name: str) -> Source | None:
     """A module or package directly in a folder, in Python's order: package, extension, source."""
-    package = folder / name / "__init__.py"
-    if package.is_file():
-        return Source(package, package.parent)
-    for suffix in (*EXTENSION_SUFFIXES, ".py"):
-        file = folder / f"{name}{suffix}"
-        if file.is_file():
-            return Source(file)
-    return None
+    package = f"{folder}/{name}"
+    if isfile(f"{package}/__init__.py"):
+        return Source(Path(package, "__init__.py"), Path(package))
+    suffix = next((suffix for suffix in (*EXTENSION_SUFFIXES, ".py") if isfile(package + suffix)), None)
+    return None if suffix is None else Source(Path(package + suffix))
 
 
 def inside(folder: Path | None, rest: str, found: Source | None = None) -> Source | None:

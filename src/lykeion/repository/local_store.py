@@ -6,6 +6,7 @@ any number of processes. obstore is not used for it: used before a fork it would
 """
 
 import os
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -16,6 +17,7 @@ from lykeion.errors import Invalid, NotFound, Unavailable
 CHUNK = 1 << 20
 RETRIES = 100
 STAGING = ".staging"
+LEFT = 86400.0  # seconds
 
 
 class LocalStore:
@@ -23,6 +25,7 @@ class LocalStore:
 
     def __init__(self, root: Path) -> None:
         self.root = root.absolute()
+        self.swept = False
 
     def put(self, key: str, data: bytes) -> None:
         self.upload(key, (data,))
@@ -125,11 +128,22 @@ class LocalStore:
             return
         raise Unavailable(f"cannot write {target}: its folder is removed again and again")
 
+    def _sweep(self) -> None:
+        """Once: remove what writers that were killed left, which is whatever nobody has written to for a day."""
+        if self.swept:
+            return
+        self.swept = True
+        for left in (self.root / STAGING).iterdir():
+            with suppress(FileNotFoundError):
+                if time.time() - left.stat().st_mtime > LEFT:
+                    left.unlink()
+
     def _write(self, chunks: Iterable[bytes]) -> Path:
         """A synced file beside, read-only: what is published does not change."""
         beside = self.root / STAGING / uuid4().hex
         try:
             make_folder(beside.parent)
+            self._sweep()
             with beside.open("xb") as stream:
                 for chunk in chunks:
                     stream.write(chunk)

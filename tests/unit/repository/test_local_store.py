@@ -1,0 +1,67 @@
+"""What only a folder can do wrong."""
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from lykeion.errors import Unavailable
+from lykeion.repository.local_store import LocalStore
+
+
+def test_what_killed_writers_left_is_swept_after_a_day(tmp_path: Path) -> None:
+    staging = tmp_path / ".staging"
+    staging.mkdir()
+    for name, age in (("old", 90_000), ("new", 80_000)):
+        (staging / name).write_bytes(b"x")
+        os.utime(staging / name, (time.time() - age,) * 2)
+    LocalStore(tmp_path).put("a", b"1")
+    assert [left.name for left in staging.iterdir()] == ["new"]
+
+
+def test_what_is_being_written_is_not_listed(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path)
+
+    def chunks():
+        yield b"half"
+        assert list(store.list("")) == []
+        assert list(store.names("")) == []
+
+    store.upload("a", chunks())
+    assert list(store.list("")) == [("a", 4)]
+
+
+def test_a_key_that_runs_through_a_file_is_said_to_be_unusable(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path)
+    store.put("a", b"1")
+    for write in (store.put, store.create):
+        with pytest.raises(Unavailable, match="cannot write"):
+            write("a/b", b"2")
+    assert store.get("a") == b"1"
+
+
+def test_a_folder_that_nobody_may_write_to_is_said_to_be_one(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(Unavailable, match="Not a directory"):
+        LocalStore(tmp_path / "file").put("a", b"1")
+
+
+def test_folders_go_when_they_are_empty_but_never_the_root(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path / "root")
+    for key in ("a/b/c", "a/d", "e"):
+        store.put(key, b"1")
+    store.delete(["a/b/c"])
+    assert sorted(store.names("a")) == ["d"]
+    store.delete(["a/d", "e", "a/nothing"])
+    assert sorted(path.name for path in (tmp_path / "root").iterdir()) == [".staging"]
+
+
+def test_replacing_an_object_leaves_readers_what_they_opened(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path)
+    store.put("a", b"old")
+    reading = (tmp_path / "a").open("rb")
+    store.put("a", b"new")
+    with reading:
+        assert reading.read() == b"old"
+    assert store.get("a") == b"new"
