@@ -5,7 +5,11 @@ import { badge, show } from "./dom.js";
 export function markPage() {
   const here = location.pathname.split("/")[1];
   for (const link of document.querySelectorAll(".nav a")) {
-    if (link.getAttribute("href").split("/")[1] === here) link.setAttribute("aria-current", "page");
+    if (link.getAttribute("href").split("/")[1] === here) {
+      link.setAttribute("aria-current", "page");
+      const bar = link.parentElement; // a narrow screen shows a part of it
+      bar.scrollLeft = link.offsetLeft - bar.offsetLeft - (bar.clientWidth - link.offsetWidth) / 2;
+    }
   }
 }
 

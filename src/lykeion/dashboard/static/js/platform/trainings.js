@@ -23,12 +23,12 @@ function draw(body) {
     return;
   }
   const rows = all.slice(0, SHOWN).map(row);
-  show(body, h("div", { class: "table-wrap" }, table(["Name", "State", "Steps", "Cache", "Took", "Started"], rows)), all.length > SHOWN && h("p", { class: "card-body muted small" }, `The ${SHOWN} newest of ${all.length}.`));
+  show(body, h("div", { class: "table-wrap" }, table(["Name", "State", "Steps", "Cache", "Took", "Started"], rows, [], true)), all.length > SHOWN && h("p", { class: "card-body muted small" }, `The ${SHOWN} newest of ${all.length}.`));
 }
 
-export function table(names, rows, numbers = []) {
+export function table(names, rows, numbers = [], isFolded = false) {
   const heads = names.map((name) => h("th", { scope: "col", class: numbers.includes(name) ? "number" : "" }, name));
-  return h("table", {}, h("thead", {}, h("tr", {}, heads)), h("tbody", {}, rows));
+  return h("table", { class: isFolded ? "fold" : "" }, h("thead", {}, h("tr", {}, heads)), h("tbody", {}, rows));
 }
 
 function row(training) {

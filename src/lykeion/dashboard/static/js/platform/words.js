@@ -21,9 +21,11 @@ export function mark(phase) {
 
 export function dots(steps) {
   const tone = (step) => ({ Succeeded: "good", Cached: "info", Failed: "bad", Running: "live" })[phaseOfStep(step)] || "";
-  const done = steps.filter((step) => ["Succeeded", "Cached", "Skipped"].includes(phaseOfStep(step))).length;
-  const shown = steps.length > 12 ? [] : steps.map((step) => h("i", { class: tone(step), title: `${step.name}: ${phaseOfStep(step)}` }));
-  return h("div", { class: "row" }, shown.length > 0 && h("span", { class: "dots", "aria-hidden": "true" }, shown), h("span", { class: "small muted" }, `${done} of ${steps.length}`));
+  const isBad = steps.some((step) => phaseOfStep(step) === "Failed");
+  const wanted = isBad ? steps : steps.filter((step) => phaseOfStep(step) !== "Skipped"); // without a failure, a skipped one was not needed
+  const done = wanted.filter((step) => ["Succeeded", "Cached"].includes(phaseOfStep(step))).length;
+  const shown = wanted.length > 12 ? [] : wanted.map((step) => h("i", { class: tone(step), title: `${step.name}: ${phaseOfStep(step)}` }));
+  return h("div", { class: "row" }, shown.length > 0 && h("span", { class: "dots", "aria-hidden": "true" }, shown), h("span", { class: "small muted nowrap" }, `${done} of ${wanted.length}`));
 }
 
 export function reasonOf(resource) {

@@ -1,7 +1,7 @@
 // Category and price filters. What can be chosen comes from the family's own description where it says so, else from what was seen.
 
 import { h, show } from "../dom.js";
-import { amount } from "./state.js";
+import { amount, isFiltered } from "./state.js";
 
 const SHOWN = 40;
 
@@ -11,7 +11,9 @@ export class Filters {
     this.counts = new Map();
     this.known = [];
     this.hasPrice = false;
-    this.place = h("div", { class: "filters" });
+    this.body = h("div", { class: "body" });
+    this.count = h("span", { class: "muted small" });
+    this.place = h("details", { class: "filters", open: matchMedia("(min-width: 901px)").matches }, h("summary", {}, "Filters", this.count), this.body);
   }
 
   // `fields` of GET /v1/search/{family}: names, or objects with a name and perhaps values.
@@ -34,7 +36,8 @@ export class Filters {
   draw(state) {
     const seen = [...this.counts.keys()].sort((one, other) => this.counts.get(other) - this.counts.get(one) || one.localeCompare(other));
     const names = [...new Set([...state.category, ...seen, ...this.known])].slice(0, SHOWN);
-    show(this.place, names.length > 0 && this.drawCategories(state, names), this.hasPrice && this.drawPrice(state));
+    show(this.body, names.length > 0 && this.drawCategories(state, names), this.hasPrice && this.drawPrice(state));
+    this.count.textContent = isFiltered(state) ? "on" : "";
     this.place.hidden = !names.length && !this.hasPrice;
   }
 
