@@ -58,7 +58,8 @@ class Engine:
         """Start tasks and wait until all have ended."""
         for task in tasks:
             self.tasks.start(task)
-        self.until(lambda: all(self.children()[task.name].phase in ("Succeeded", "Failed") for task in tasks))
+        names = {task.name for task in tasks}
+        self.until(lambda: all(child.phase in ("Succeeded", "Failed") for name, child in self.children().items() if name in names))
         return [self.children()[task.name] for task in tasks]
 
     def running(self) -> list[int]:

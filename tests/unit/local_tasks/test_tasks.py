@@ -1,6 +1,5 @@
 """Tasks on one machine: what a step gets, what it leaves, and what its end means."""
 
-import json
 import os
 import signal
 import time
@@ -196,14 +195,13 @@ def test_partitions_that_are_done_are_not_done_again(engine):
 
 
 def test_when_all_partitions_are_there_nothing_runs(engine):
-    task = task_of("split", partitions=8)
-    engine.run(task)
-    key = key_of("split")
-    kept = engine.home / "partial" / key
-    kept.mkdir()
-    manifest = json.loads((engine.home / "outputs" / key / "manifest.json").read_text())
-    assert manifest["partition_count"] == 8
-    assert engine.run(replace(task, name="monthly.split.2"))[0].phase == "Succeeded"
+    task = task_of("split", partitions=8, parallelism=2)
+    halves = [replace(task.steps[0], partitions=half, partition_count=8) for half in ((0, 1, 2, 3), (4, 5, 6, 7))]
+    (first,) = engine.run(replace(task, name="monthly.split.1", steps=(halves[0],)))
+    assert first.phase == "Failed"  # its share is there, the whole is not
+    (second,) = engine.run(replace(task, name="monthly.split.2", steps=(halves[1],)))
+    assert second.phase == "Succeeded"
+    assert engine.log("split").count("did ") == 8
 
 
 def test_one_bad_partition_ends_the_other_workers(engine):

@@ -352,11 +352,11 @@ class Tasks:
             self._waits(job, volume_failed(error))
             return
         job.results.update(said_only(attempt))
-        unfinished = [step.step for step in attempt.steps if step.step not in job.results and not step.partitions]
-        if not unfinished and worker.code is None and all(step.step in job.results for step in attempt.steps):
-            failure = None  # sealed, then its parent died: it is done
-        elif unfinished and worker.code == 0:
-            failure = failure or Failure("Error", f"step {unfinished[0]}: its process ended with exit code 0 before the component returned")
+        missing = [step for step in attempt.steps if step.step not in job.results]
+        if not missing:
+            failure = None  # what is sealed is done, whatever ended the worker
+        elif worker.code == 0 and not all(step.partitions for step in missing):
+            failure = failure or Failure("Error", f"step {missing[0].step}: its process ended with exit code 0 before the component returned")
         if worker.group:
             worker.group.remove()
         attempt.drop()
