@@ -8,7 +8,7 @@ any number of processes. obstore is not used for it: used before a fork it would
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -139,24 +139,34 @@ class LocalStore:
                     left.unlink()
 
     def _write(self, chunks: Iterable[bytes]) -> Path:
-        """A synced file beside, read-only: what is published does not change."""
+        """A synced file beside, read-only: what is published does not change. What `chunks` raises passes, and nothing stays."""
         beside = self.root / STAGING / uuid4().hex
-        try:
+        with writing(self.root):
             make_folder(beside.parent)
             self._sweep()
-            with beside.open("xb") as stream:
+            stream = beside.open("xb")
+        try:
+            with stream:
                 for chunk in chunks:
-                    stream.write(chunk)
-                stream.flush()
-                os.fchmod(stream.fileno(), 0o444)
-                os.fsync(stream.fileno())
-        except OSError as error:
-            beside.unlink(missing_ok=True)
-            raise Unavailable(f"cannot write to {self.root}: {error.strerror}") from error
+                    with writing(self.root):
+                        stream.write(chunk)
+                with writing(self.root):
+                    stream.flush()
+                    os.fchmod(stream.fileno(), 0o444)
+                    os.fsync(stream.fileno())
         except BaseException:
-            beside.unlink(missing_ok=True)
+            beside.unlink()
             raise
         return beside
+
+
+@contextmanager
+def writing(root: Path) -> Iterator[None]:
+    """A full disk, a missing permission: said in a sentence."""
+    try:
+        yield
+    except OSError as error:
+        raise Unavailable(f"cannot write to {root}: {error.strerror}") from error
 
 
 def make_folder(folder: Path) -> None:

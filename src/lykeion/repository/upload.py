@@ -36,6 +36,8 @@ def payload(folder: Path) -> list[Payload]:
             path = file.relative_to(folder).as_posix()
             if not file.is_file():
                 problems.append(Problem("it is no regular file", file=str(file), remedy="publish files and folders only"))
+            elif not os.access(file, os.R_OK):
+                problems.append(Problem("it cannot be read", file=str(file), remedy="give yourself the right to read it"))
             elif not path.isprintable():
                 problems.append(Problem(f"its name cannot be kept: {path!r}", file=str(folder), remedy="use printable characters"))
             elif path == MANIFEST:

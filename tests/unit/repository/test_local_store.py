@@ -1,6 +1,8 @@
 """What only a folder can do wrong."""
 
 import os
+import resource
+import signal
 import time
 from pathlib import Path
 
@@ -65,3 +67,26 @@ def test_replacing_an_object_leaves_readers_what_they_opened(tmp_path: Path) -> 
     with reading:
         assert reading.read() == b"old"
     assert store.get("a") == b"new"
+
+
+def test_a_full_disk_leaves_nothing(tmp_path: Path) -> None:
+    """A limit on the size of files stands in for it: the write fails in the middle."""
+    store = LocalStore(tmp_path)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
+        with pytest.raises(Unavailable, match="cannot write to .*: File too large"):
+            store.upload("a", (b"x" * 30_000 for _ in range(10)))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, ignored)
+    assert list(store.list("")) == []
+    assert list((tmp_path / ".staging").iterdir()) == []
+
+
+def test_what_the_source_of_an_upload_raises_is_not_blamed_on_the_store(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path)
+    with pytest.raises(FileNotFoundError):
+        store.upload("a", (Path(tmp_path, name).read_bytes() for name in ["nowhere"]))
+    assert list((tmp_path / ".staging").iterdir()) == []
