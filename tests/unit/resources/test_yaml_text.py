@@ -170,7 +170,7 @@ BOMBS = {
     "deep indentation": "\n".join("  " * depth + "a:" for depth in range(500)),
     "deep dashes": "- " * 50_000,
     "a very large file": "a: 1\n" * 2_000_000,
-    "very many values": "[" + "[]," * 1_000_000 + "]",
+    "very many values": "[" + "[]," * 400_000 + "]",
     "many anchors": "".join(f"a{i}: &a{i} [*a{max(i - 1, 0)}, *a{max(i - 1, 0)}]\n" for i in range(200)),
 }
 
@@ -248,7 +248,7 @@ TRICKY = [
 
 
 @given(st.dictionaries(st.text(st.characters(codec="utf-8"), max_size=20), json_values | st.sampled_from(TRICKY), max_size=5))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_what_is_written_reads_back_the_same(value):
     document = one(to_yaml_text(value) if value else "{}")
     assert document.problems == []
@@ -263,7 +263,7 @@ def test_tricky_texts_read_back_as_keys_and_values(text):
 
 
 @given(st.dictionaries(st.text(st.sampled_from("abyesno01:-. "), min_size=1, max_size=6), json_values, min_size=1, max_size=4))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_other_readers_understand_what_is_written(value):
     assert yaml.safe_load(to_yaml_text(value)) == value
 
@@ -300,7 +300,7 @@ PIECES = [
 
 
 @given(st.lists(st.sampled_from(PIECES), max_size=30).map("".join) | st.text(max_size=40))
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=250, deadline=None)
 def test_no_text_whatever_makes_it_raise(text):
     for document in documents(text, "f.yaml"):
         assert document.readable or document.problems
@@ -312,7 +312,7 @@ def test_no_text_whatever_makes_it_raise(text):
 
 
 @given(st.lists(st.sampled_from(PIECES[:18]), max_size=16).map("".join))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_it_reads_what_pyyaml_s_own_loader_reads(text):
     """Against a naive version: the structure, with all scalars as text."""
 

@@ -4,6 +4,7 @@ A value that was repaired is only looked at for more problems; nobody runs it.
 """
 
 import json
+import re
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
@@ -45,12 +46,16 @@ class Repaired:
         extra = [fault for fault in found if fault.kind == "extra_forbidden"]
         meant = {(*fault.path[:-1], fault.meant) for fault in extra if fault.meant}
         for fault in found:
-            behind_another = fault.kind == "value_error" and any(gone[:-1] == fault.path for gone in self.deleted)
-            if fault.path not in self.changed and fault.path not in meant and not behind_another:
+            if fault.path not in self.changed and fault.path not in meant and not self.follows(fault):
                 self.problems.append(self.place.at(*fault.path).problem(fault.message, fault.remedy, fault.value))
         # From the end, so that what is taken out does not hide what was found in it.
         in_turn = sorted(found, key=lambda fault: (-len(fault.path), fault.kind == "missing"))
         return not [fault for fault in in_turn if not self.repair(fault)]
+
+    def follows(self, fault: Fault) -> bool:
+        """Whether it is there only because something was taken out: "either a component or an image" where the component was wrong."""
+        gone = {str(path[-1]) for path in self.deleted if path[:-1] == fault.path}
+        return fault.kind == "value_error" and not gone.isdisjoint(re.findall(r"\w+", fault.message))
 
     def holder(self, path: Path) -> Any:
         here: Any = self.data

@@ -146,7 +146,10 @@ def fault(found: Found, model: type[BaseModel]) -> Fault:
         message, remedy = f"{described(value)} is no time", A_TIME
     elif kind in ("too_short", "too_long"):
         bound = f"at least {context['min_length']}" if kind == "too_short" else f"at most {context['max_length']}"
-        message, remedy = f"must have {bound} entries, not {context.get('actual_length', 'as many')}", ""
+        message, remedy = (
+            f"must have {bound} {'entry' if bound.endswith(' 1') else 'entries'}, not {context.get('actual_length', 'as many')}",
+            "",
+        )
     else:
         message, remedy = re.sub(r"^(Input|String|Value)\b.*? should ", "must ", found.message), ""
         for symbol, words in (

@@ -1,9 +1,10 @@
 """Which of the known names somebody probably meant."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from difflib import SequenceMatcher
 
 ALIKE = 0.66  # two names are alike from this ratio on: one slip in a word of three letters, two in one of seven
+OTHER_WORDS = {"float": "number", "double": "number", "int": "integer", "bool": "boolean", "str": "string", "text": "string", "path": "uri"}
 SHOWN = 8
 STAND_IN = "stand-in"  # how names begin that nobody wrote, put where one was missing so that reading can go on
 
@@ -13,11 +14,13 @@ def plain(name: str) -> str:
     return name.casefold().replace("-", "").replace("_", "")
 
 
-def nearest(name: object, known: Iterable[str]) -> str | None:
+def nearest(name: object, known: Collection[str]) -> str | None:
     """The known name that is most like `name`, or None where none is alike."""
     if not isinstance(name, str) or not name:
         return None
     wanted = plain(name)
+    if OTHER_WORDS.get(wanted) in known:
+        return OTHER_WORDS[wanted]
     best, best_ratio = None, ALIKE
     matcher = SequenceMatcher(b=wanted, autojunk=False)
     for candidate in sorted(known):

@@ -28,7 +28,7 @@ Event = Any  # of yaml.events: the parser always gives one, with marks, whatever
 
 LARGEST_TEXT = 4 * 2**20  # characters
 LARGEST_UNFOLDED = 2 * LARGEST_TEXT  # characters, every alias counted as what it stands for
-MOST_VALUES = 500_000  # likewise
+MOST_VALUES = 300_000  # likewise
 DEEPEST = 64
 LONGEST_NUMBER = 400  # digits: more than a float can hold
 
@@ -152,7 +152,7 @@ class Composer:
         if anchor:
             self.anchors[anchor] = None  # open: an alias to it from inside would be a knot
         if event.tag not in (None, "!", TAG + "map", TAG + "seq"):
-            self.note(event, f"the tag {event.tag} is not known", "leave it out")
+            self.note(event, f"the tag {event.tag.replace(TAG, '!!')} is not known", "leave it out")
         found = self.mapping(event) if isinstance(event, MappingStartEvent) else self.sequence(event)
         if anchor:
             self.anchors[anchor] = (*found, self.unfolded - before, self.values - counted)
@@ -242,7 +242,7 @@ class Composer:
             if type(read).__name__.replace("NoneType", "null") != event.tag.removeprefix(TAG):
                 self.note(event, f"{text!r} is not what its tag says", "leave the tag out", text)
         else:
-            self.note(event, f"the tag {event.tag} is not known", "leave it out", text)
+            self.note(event, f"the tag {event.tag.replace(TAG, '!!')} is not known", "leave it out", text)
             return text
         if isinstance(read, NotJson):
             self.note(event, f"{text[:40]} is no number that can be kept", "write a finite number, or put it in quotes", text)
