@@ -144,20 +144,26 @@ class LocalStore:
         with writing(self.root):
             make_folder(beside.parent)
             self._sweep()
-            stream = beside.open("xb")
+            handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
-            with stream:
-                for chunk in chunks:
-                    with writing(self.root):
-                        stream.write(chunk)
+            for chunk in chunks:
                 with writing(self.root):
-                    stream.flush()
-                    os.fchmod(stream.fileno(), 0o444)
-                    os.fsync(stream.fileno())
+                    write_all(handle, chunk)
+            with writing(self.root):
+                os.fchmod(handle, 0o444)
+                os.fsync(handle)
         except BaseException:
             beside.unlink()
             raise
+        finally:
+            os.close(handle)
         return beside
+
+
+def write_all(handle: int, data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(handle, rest) :]
 
 
 @contextmanager

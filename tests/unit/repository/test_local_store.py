@@ -69,15 +69,16 @@ def test_replacing_an_object_leaves_readers_what_they_opened(tmp_path: Path) -> 
     assert store.get("a") == b"new"
 
 
-def test_a_full_disk_leaves_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("chunk", [1_000, 30_000, 1_000_000])
+def test_a_full_disk_leaves_nothing(tmp_path: Path, chunk: int) -> None:
     """A limit on the size of files stands in for it: the write fails in the middle."""
     store = LocalStore(tmp_path)
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     try:
         resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
-        with pytest.raises(Unavailable, match="cannot write to .*: File too large"):
-            store.upload("a", (b"x" * 30_000 for _ in range(10)))
+        with pytest.raises(Unavailable, match="File too large"):
+            store.upload("a", (b"x" * chunk for _ in range(1000)))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
         signal.signal(signal.SIGXFSZ, ignored)
