@@ -283,8 +283,8 @@ class Repository:
         """Remove the versions that neither an alias nor `pinned` nor `keep` holds, and what interrupted uploads left; returns the
         versions."""
         at = now or self.now()
-        created = [(version, self.manifest(model, version).created) for version in self.versions(model)]
-        going = expendable(created, {*self.aliases(model).values(), *pinned}, keep, at)
+        claims = [self._read_claim(model, version) for version in self.versions(model)]
+        going = expendable([(claim.version, claim.at) for claim in claims if claim], {*self.aliases(model).values(), *pinned}, keep, at)
         if not dry_run:
             for version in going:
                 self.remove(model, version, reason="retention")

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lykeion.core.models.manifest import Claim
 from lykeion.core.models.retention import Retention, expendable
 from lykeion.errors import Conflict, Invalid, NotFound
 from lykeion.repository import Repository
@@ -42,9 +43,14 @@ def test_pruning_keeps_aliases_pins_and_the_newest(five: Repository) -> None:
 
 
 def test_pruning_keeps_the_young(five: Repository) -> None:
-    created = five.manifest("photos", 3).created
+    claimed = Claim.from_bytes(3, five.store.get("photos/claims/3.json")).at
     keep = Retention(recent=0, age=timedelta(hours=1))
-    assert five.prune("photos", keep, created + timedelta(hours=1)) == [1, 2, 3]
+    assert five.prune("photos", keep, claimed + timedelta(hours=1)) == [1, 2, 3]
+
+
+def test_a_damaged_version_does_not_keep_the_others_from_being_pruned(five: Repository) -> None:
+    five.store.put("photos/1/manifest.json", b"{")
+    assert five.prune("photos", Retention(recent=3)) == [1, 2]
 
 
 def test_a_version_that_an_alias_names_is_not_removed(five: Repository) -> None:
