@@ -9,8 +9,8 @@ from lykeion.components.base import Input, Output, Range, component, describe
 from lykeion.core.pipelines.check import check, check_alone
 from lykeion.core.pipelines.parameters import given_parameters
 from lykeion.core.pipelines.template import Values, fill_spec
-from lykeion.core.resources.parse import parse_with_lines
-from lykeion.errors import Problem
+from lykeion.core.resources.parse import all_problems, parse_with_lines, read
+from lykeion.errors import Invalid, Problem
 
 
 class Items: ...
@@ -297,3 +297,34 @@ def test_5000_steps_are_read_and_checked_within_a_second():
     start = time.process_time()
     assert problems(text) == []
     assert time.process_time() - start < 1.0
+
+
+def test_mistakes_in_fields_do_not_hide_those_that_only_components_show():
+    text = GOOD.replace("parallelism: 4", "paralelism: 4, with: {size: 0}").replace(
+        "{pictures: pictures.pictures}", "{pictures: items.items}"
+    )
+    found = all_problems(read(text.replace("report.page, model: page", "report.pag, model: Page"), "f.yaml"), SIGNATURES)
+    assert [(problem.line, problem.field) for problem in found] == [
+        (12, "spec.steps[1].paralelism"),
+        (12, "spec.steps[1].with.size"),
+        (13, "spec.steps[2].inputs.pictures"),
+        (15, "spec.publish[0].model"),
+        (15, "spec.publish[0].output"),
+    ]
+
+
+def test_what_was_repaired_causes_no_problems_of_its_own():
+    """The input is there, though it says nothing that can be read: it is not missing."""
+    text = GOOD.replace("{pictures: pictures.pictures}", "{pictures: 5}").replace('{uri: "${parameters.listings}"}', "[uri]")
+    found = all_problems(read(text, "f.yaml"), SIGNATURES)
+    assert [problem.field for problem in found] == ["spec.steps[0].with", "spec.steps[2].inputs.pictures"]
+
+
+def test_a_published_output_that_an_image_does_not_make_is_said_once():
+    text = GOOD.replace('component: "m:report"', "image: x, outputs: [pag]")
+    with pytest.raises(Invalid) as raised:
+        parse_with_lines(text, "f.yaml")
+    assert [str(problem) for problem in raised.value.problems] == [
+        "f.yaml:15: spec.publish[0].output: step 'report' has no output 'page' (did you mean 'pag'?)"
+    ]
+    assert len(all_problems(read(text, "f.yaml"), SIGNATURES)) == 1

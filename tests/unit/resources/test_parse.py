@@ -396,6 +396,13 @@ def test_a_misspelt_field_is_read_as_the_one_that_was_meant():
     ]
 
 
+def test_a_step_that_cannot_be_read_still_feeds_those_behind_it():
+    text = (
+        HEAD + "  steps:\n    - {name: a}\n    - {name: b, component: 'm:f', inputs: {x: a.out}}\n  publish: [{output: a.out, model: m}]\n"
+    )
+    assert [problem.line for problem in problems(text)] == [6]
+
+
 def test_words_of_libraries_never_show():
     text = (
         HEAD

@@ -13,7 +13,7 @@ from lykeion.core.pipelines.signature import ParameterSignature, ParameterType, 
 from lykeion.core.resources.pipeline import ModelInput, PipelineSpec, Step
 from lykeion.core.resources.places import Lines, Place
 from lykeion.core.resources.sentences import described
-from lykeion.core.resources.suggest import did_you_mean
+from lykeion.core.resources.suggest import STAND_IN, did_you_mean
 from lykeion.errors import Problem
 
 SPEC = Place(path=("spec",))
@@ -71,10 +71,11 @@ def bad_publishing(spec: PipelineSpec, place: Place) -> Iterator[Problem]:
     for number, one in enumerate(spec.publish):
         here = place.at("publish", number)
         source, _, output = one.output.partition(".")
+        known = outputs_of(steps[source], {}) if source in steps else None
         if source not in steps:
             yield here.at("output").problem(f"there is no step {source!r}", did_you_mean(source, steps, "the steps are"), one.output)
-        elif steps[source].image is not None and output not in steps[source].outputs:
-            yield here.at("output").problem(*no_output(source, output, steps[source].outputs), one.output)
+        elif known is not None and output not in known:
+            yield here.at("output").problem(*no_output(source, output, known), one.output)
         for reference in template.references(one.requires or ""):
             declared = spec.parameters.get(reference.name.removeprefix("parameters."))
             if declared is not None and declared.type not in ("integer", "number"):
@@ -99,6 +100,7 @@ def check_components(
 ) -> list[Problem]:
     """Inputs, outputs and `with:` values against what the components say."""
     outputs = {step.name: outputs_of(step, signatures) for step in spec.steps}
+    images = {step.name for step in spec.steps if step.image is not None}  # what they make, the pipeline alone says
     found: list[Problem] = []
     for number, step in enumerate(spec.steps):
         here = place.at("steps", number)
@@ -113,7 +115,7 @@ def check_components(
     for number, one in enumerate(spec.publish):
         source, _, output = one.output.partition(".")
         known = outputs.get(source)
-        if known is not None and output not in known:
+        if known is not None and output not in known and source not in images:
             found.append(place.at("publish", number, "output").problem(*no_output(source, output, known), one.output))
     return found
 
@@ -121,7 +123,7 @@ def check_components(
 def outputs_of(step: Step, signatures: Mapping[str, Signature]) -> Mapping[str, str] | None:
     """Output's name -> its type ("" where it says none); None where nothing is known of the step."""
     if step.component is None:
-        return dict.fromkeys(step.outputs, "")
+        return None if step.image == STAND_IN else dict.fromkeys(step.outputs, "")
     signature = signatures.get(step.component)
     return None if signature is None else signature.outputs
 

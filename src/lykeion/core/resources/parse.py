@@ -7,13 +7,14 @@ gives what could be read beside what is wrong, so that such checks can add their
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from lykeion.core.pipelines import check
+from lykeion.core.pipelines.signature import Signature
 from lykeion.core.resources import API_VERSION, KINDS, Pipeline, PipelineSpec, Resource, Training, yaml_text
-from lykeion.core.resources.places import Lines, Path, Place
+from lykeion.core.resources.places import Lines, Path, Place, written
 from lykeion.core.resources.repair import read as read_on
 from lykeion.core.resources.sentences import described
 from lykeion.core.resources.suggest import did_you_mean, nearest
@@ -28,6 +29,7 @@ class Parsed:
 
     resource: Resource
     place: Place
+    repaired: frozenset[str] = frozenset()  # fields that are not what was written
 
     @property
     def lines(self) -> Lines | None:
@@ -83,6 +85,22 @@ def in_order(problems: Iterable[Problem]) -> list[Problem]:
     return found
 
 
+def all_problems(reading: Reading, signatures: Mapping[str, Signature]) -> list[Problem]:
+    """The problems of a file together with those that its components' signatures show, though the file cannot be run as it stands."""
+    found = list(reading.problems)
+    for parsed in reading.resources:
+        if isinstance(parsed.resource, Pipeline):
+            more = check.check_components(parsed.resource.spec, signatures, parsed.place.at("spec"))
+            found += [problem for problem in more if not any(touches(problem.field, field) for field in parsed.repaired)]
+    return in_order(found)
+
+
+def touches(field: str, other: str) -> bool:
+    """Whether one of two fields is the other or lies in it."""
+    short, long = sorted((field, other), key=len)
+    return long == short or long.startswith((f"{short}.", f"{short}["))
+
+
 def lines_of(text: str, file: str, resource: Resource) -> Lines | None:
     """The lines of a resource that was read from `file` before, where the file still says the same of it."""
     for parsed in read(text, file).resources:
@@ -116,9 +134,9 @@ def resource_of(value: Any, place: Place) -> tuple[Parsed | None, list[Problem]]
     problems += found
     if resource is None:
         return None, problems
-    written = {place.at(*path).problem("").field for path in changed}
-    problems += [problem for problem in own_problems(resource, place) if problem.field not in written]
-    return Parsed(resource, place), problems
+    repaired = frozenset(written(path) for path in changed)
+    problems += [problem for problem in own_problems(resource, place) if problem.field not in repaired]
+    return Parsed(resource, place, repaired), problems
 
 
 def own_problems(resource: Resource, place: Place) -> list[Problem]:
@@ -157,4 +175,4 @@ def same_names(resources: Iterable[Parsed]) -> list[Problem]:
     return found
 
 
-__all__ = ["Lines", "Parsed", "Path", "Place", "Reading", "parse", "parse_with_lines", "read"]
+__all__ = ["Lines", "Parsed", "Path", "Place", "Reading", "all_problems", "lines_of", "parse", "parse_with_lines", "read"]
