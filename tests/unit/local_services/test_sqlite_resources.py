@@ -71,8 +71,8 @@ def test_no_write_is_lost_between_processes(tmp_path: Path) -> None:
 
 def test_many_processes_may_open_a_new_home_at_once(tmp_path: Path) -> None:
     program = "import sys; from pathlib import Path; from lykeion.adapters.local.schema import connect; connect(Path(sys.argv[1])).close()"
-    opened = [subprocess.Popen([sys.executable, "-c", program, str(tmp_path / "state.db")]) for _ in range(6)]
-    assert [process.wait(60) for process in opened] == [0] * 6
+    opened = [subprocess.Popen([sys.executable, "-c", program, str(tmp_path / "state.db")]) for _ in range(12)]
+    assert [process.wait(60) for process in opened] == [0] * 12
 
 
 def create_many(path: str) -> None:
@@ -200,3 +200,25 @@ def test_every_write_rings_and_reading_does_not(tmp_path: Path) -> None:
     store.list("Training")
     assert len(rung) == 1
     store.close()
+
+
+def test_a_write_that_was_taken_back_is_not_remembered(tmp_path: Path) -> None:
+    """The version that it was to have goes to the next write."""
+    path = tmp_path / "state.db"
+    store, other = SqliteResources(path, CLOCK), SqliteResources(path, CLOCK)
+    made = store.create(training("run"))
+
+    def write_and_fail() -> None:
+        with store.writing():
+            store.update(made.model_copy(update={"status": TrainingStatus(phase="Failed", lock="never written")}))
+            store.update(made.model_copy(update={"status": TrainingStatus(phase="Running", lock="never written")}))
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        write_and_fail()
+    for lock in ("first", "second"):
+        there = other.get("Training", "run")
+        other.write_status(there.model_copy(update={"status": TrainingStatus(phase="Running", lock=lock)}))
+    assert store.get("Training", "run").status.lock == "second"
+    store.close()
+    other.close()

@@ -1,6 +1,7 @@
 """The tables of state.db, and how a connection to them is opened."""
 
 import sqlite3
+import time
 from pathlib import Path
 
 from lykeion.errors import Corrupt, Unavailable
@@ -47,7 +48,7 @@ def connect(path: Path) -> sqlite3.Connection:
     """A connection with the tables in place. Raises Unavailable where the file cannot be opened, Corrupt where it is no database."""
     try:
         database = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
-        database.execute("PRAGMA journal_mode = WAL")
+        write_ahead(database)
         database.execute("PRAGMA synchronous = NORMAL")
         migrate(database, path)
     except sqlite3.OperationalError as wrong:
@@ -55,6 +56,19 @@ def connect(path: Path) -> sqlite3.Connection:
     except sqlite3.DatabaseError as wrong:
         raise Corrupt(f"{path}: is no database of resources: {wrong}; move it away (outputs and models stay), then start again") from wrong
     return database
+
+
+def write_ahead(database: sqlite3.Connection) -> None:
+    """Turn the log on. While another process does so, SQLite says "locked" at once instead of waiting: we wait ourselves."""
+    end = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            database.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as wrong:
+            if "locked" not in str(wrong) or time.monotonic() > end:
+                raise
+            time.sleep(0.01)
 
 
 def migrate(database: sqlite3.Connection, path: Path) -> None:
