@@ -16,8 +16,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from lykeion.components.base import write_atomically
 from lykeion.components.installed import Installed, installed
+from lykeion.components.kept import keep, kept
 from lykeion.components.modules import LIBRARIES, PLATFORM, Closure, Modules, Source, inside
 from lykeion.core.pipelines.closure import Import, identity, imports_of
 from lykeion.core.pipelines.signature import Signature
@@ -94,15 +94,11 @@ class Catalogue:
         return self.cache / f"{found.source_identity.removeprefix('sha256:')}.json"
 
     def _kept(self, found: Found) -> dict[str, Any] | None:
-        try:
-            said = json.loads(self._file(found).read_text())
-            return {"signature": said["signature"], "files": said["files"]}
-        except (OSError, ValueError, KeyError, TypeError):
-            return None
+        said = kept(self._file(found))
+        return said if isinstance(said, dict) and said.keys() == {"signature", "files"} else None
 
     def _keep(self, found: Found, said: Mapping[str, Any]) -> None:
-        self.cache.mkdir(parents=True, exist_ok=True)
-        write_atomically(self._file(found), json.dumps({"signature": said["signature"], "files": said["files"]}))
+        keep(self._file(found), {"signature": said["signature"], "files": said["files"]})
 
 
 class Reader:
@@ -158,14 +154,13 @@ class Reader:
 
     def imports(self, digest: str, source: bytes) -> tuple[Import, ...]:
         """The imports of a source text, kept in the cache by its digest."""
-        kept = self.cache / "imports" / f"{digest}.json"
-        try:
-            return tuple(Import(level, module, tuple(names)) for level, module, names in json.loads(kept.read_text()))
-        except (OSError, ValueError, TypeError):
-            found = imports_of(source)
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(kept, json.dumps(found))
-        return found
+        file = self.cache / "imports" / f"{digest}.json"
+        found = kept(file)
+        if isinstance(found, list):
+            return tuple(Import(level, module, tuple(names)) for level, module, names in found)
+        parsed = imports_of(source)
+        keep(file, parsed)
+        return parsed
 
     def environment_of(self, closure: Closure) -> Mapping[str, str] | str:
         """The lock's digest; without a lock, the versions of what is imported, and what is imported in vain."""

@@ -4,17 +4,16 @@ Reading the metadata of everything installed takes a tenth of a second, so it is
 of the `.dist-info` folders, which hold the versions.
 """
 
-import json
 import os
 import re
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from hashlib import sha256
 from importlib.metadata import distributions, packages_distributions
 from pathlib import Path
 
-from lykeion.components.base import write_atomically
+from lykeion.components.kept import keep, kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +68,10 @@ def read_installed() -> Installed:
 
 def installed(cache: Path) -> Installed:
     """What is installed now, kept in `cache`."""
-    kept = cache / f"installed-{stamp()}.json"
-    try:
-        return Installed(**json.loads(kept.read_text()))
-    except (OSError, ValueError, TypeError):
-        found = read_installed()
-    cache.mkdir(parents=True, exist_ok=True)
-    write_atomically(kept, json.dumps({"providers": found.providers, "versions": found.versions, "needs": found.needs}))
+    file = cache / f"installed-{stamp()}.json"
+    known = kept(file)
+    if isinstance(known, dict) and known.keys() == {"providers", "versions", "needs"}:
+        return Installed(**known)
+    found = read_installed()
+    keep(file, asdict(found))
     return found

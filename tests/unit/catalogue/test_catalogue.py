@@ -2,6 +2,7 @@
 
 import shutil
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -196,6 +197,18 @@ def test_a_damaged_cache_is_made_anew(catalogue: Catalogue, pipeline: Path) -> N
     for file in catalogue.cache.rglob("*.json"):
         file.write_text("{")
     assert catalogue.describe(str(pipeline), FILE) == first
+
+
+def test_a_cache_that_cannot_be_written_costs_time_only(pipeline: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    assert Catalogue(tmp_path / "file" / "components").describe(str(pipeline), FILE).role == "report"
+
+
+def test_threads_that_describe_at_once_agree(catalogue: Catalogue, pipeline: Path) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: catalogue.describe(str(pipeline), FILE), range(4)))
+    assert found == [found[0]] * 4
+    assert list(catalogue.cache.rglob(".*")) == []
 
 
 def test_a_thousand_steps_of_one_component_cost_next_to_nothing(catalogue: Catalogue, pipeline: Path) -> None:
