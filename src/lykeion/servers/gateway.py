@@ -46,6 +46,10 @@ class TooLarge(Exception):
     """The request's body is larger than anything behind the gateway takes."""
 
 
+class CallerGone(Exception):
+    """Nobody waits for the answer any more."""
+
+
 @dataclass(slots=True)
 class Table:
     """The table of routes as it is on disk now. A file that cannot be read leaves the last good one in force."""
@@ -94,6 +98,7 @@ class Body:
         self.held = b""
         self.more = False
         self.begun = False  # what cannot be held has begun to pass
+        self.fault: TooLarge | CallerGone | None = None  # why it ended early
 
     async def read(self) -> None:
         """Hold it all, or as much as may be held."""
@@ -102,7 +107,7 @@ class Body:
         while more and size <= KEPT_BODY:
             message = await self.receive()
             if message["type"] == "http.disconnect":
-                raise asyncio.CancelledError
+                raise CallerGone
             parts.append(message.get("body", b""))
             size, more = size + len(parts[-1]), message.get("more_body", False)
         self.held, self.more = b"".join(parts), more
@@ -120,11 +125,13 @@ class Body:
         yield self.held
         while more:
             message = await self.receive()
-            if message["type"] == "http.disconnect":
-                raise asyncio.CancelledError
             size, more = size + len(message.get("body", b"")), message.get("more_body", False)
-            if size > LARGEST_BODY:
-                raise TooLarge
+            if message["type"] == "http.disconnect":
+                self.fault = CallerGone()
+            elif size > LARGEST_BODY:
+                self.fault = TooLarge()
+            if self.fault is not None:
+                raise self.fault
             yield message.get("body", b"")
 
 
@@ -190,8 +197,8 @@ class Gateway:
         declared = dict(scope["headers"]).get(b"content-length", b"0")
         if declared.isdigit() and int(declared) > LARGEST_BODY:
             return await too_large(send)
-        await body.read()
         try:
+            await body.read()
             async for address in self.addresses(route):
                 try:
                     return await self.attempt(address, scope, body, send)
@@ -203,6 +210,8 @@ class Gateway:
                     self.numbers.retries.labels(route.name).inc()
         except TooLarge:
             return await too_large(send)
+        except CallerGone:
+            return 499
         except TimeoutError:
             return await refuse(send, 504, "No answer in time", f"{route.name} took too long to answer.")
         detail = f"No worker of {route.name} is ready. It may be starting or being replaced; try again."
@@ -257,6 +266,8 @@ class Gateway:
         except aiohttp.ServerTimeoutError as slow:
             raise TimeoutError from slow
         except aiohttp.ClientError as gone:
+            if body.fault is not None and not begun:  # the client library says only that it could not send
+                raise body.fault from gone
             if begun:  # the connection is ended instead of an answer that looks whole
                 raise
             raise Vanished(sent=True) from gone

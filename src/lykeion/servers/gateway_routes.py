@@ -62,20 +62,19 @@ def candidates(route: Route, turn: int) -> tuple[str, ...]:
     if not ready:
         return ()
     total = sum(target.weight for target in ready)
-    place = turn * stride(total) % total
-    first = chosen(ready, place)
-    count = turn * first.weight // total  # how often this target has been first, near enough
+    first, place = chosen(ready, turn * stride(total) % total)
+    count = turn if len(ready) == 1 else turn // total * first.weight + place  # numbers the times that it is first, if not in order
     rest = [address for target in ready if target is not first for address in rotated(target.addresses, turn)]
     return tuple(dict.fromkeys([*rotated(first.addresses, count), *rest]))
 
 
-def chosen(targets: Sequence[Target], place: int) -> Target:
-    """The target whose stretch of the weights, laid end to end, holds `place`."""
+def chosen(targets: Sequence[Target], place: int) -> tuple[Target, int]:
+    """The target whose stretch of the weights, laid end to end, holds `place`, and where in its stretch that is."""
     for target in targets:
+        if place < target.weight:
+            return target, place
         place -= target.weight
-        if place < 0:
-            return target
-    return targets[-1]
+    raise ValueError(f"there is no place {place} beyond the weights")
 
 
 def stride(total: int) -> int:
