@@ -210,15 +210,15 @@ def test_a_write_that_was_taken_back_is_not_remembered(tmp_path: Path) -> None:
 
     def write_and_fail() -> None:
         with store.writing():
-            store.update(made.model_copy(update={"status": TrainingStatus(phase="Failed", lock="never written")}))
-            store.update(made.model_copy(update={"status": TrainingStatus(phase="Running", lock="never written")}))
+            store.update(made.model_copy(update={"status": TrainingStatus(phase="Failed", folder="never written")}))
+            store.update(made.model_copy(update={"status": TrainingStatus(phase="Running", folder="never written")}))
             raise KeyError
 
     with pytest.raises(KeyError):
         write_and_fail()
-    for lock in ("first", "second"):
+    for folder in ("first", "second"):
         there = other.get("Training", "run")
-        other.write_status(there.model_copy(update={"status": TrainingStatus(phase="Running", lock=lock)}))
-    assert store.get("Training", "run").status.lock == "second"
+        other.write_status(there.model_copy(update={"status": TrainingStatus(phase="Running", folder=folder)}))
+    assert store.get("Training", "run").status.folder == "second"
     store.close()
     other.close()
