@@ -1,0 +1,48 @@
+"""`lykeion gc`: free what nothing refers to: not runs, not versions, nothing in use."""
+
+from argparse import ArgumentParser, Namespace
+from collections.abc import Mapping
+from datetime import timedelta
+
+from lykeion.adapters.local.collector import Collector
+from lykeion.adapters.local.mentions import mentions
+from lykeion.assembly import local
+from lykeion.cli.printing import emit, rows
+from lykeion.core.pipelines.reachability import Keep
+from lykeion.core.resources.metadata import parse_duration
+from lykeion.errors import Invalid, Problem
+
+
+def arguments(parser: ArgumentParser, _: str) -> None:
+    parser.add_argument("--dry-run", action="store_true", help="only say what would go, and why the rest stays")
+    parser.add_argument("--older-than", default="30d", metavar="TIME", help="keep whatever is younger (default: 30d)")
+    parser.add_argument("--keep", type=int, default=3, metavar="N", help="keep the newest N ended runs of each pipeline (default: 3)")
+
+
+def main(args: Namespace) -> int:
+    platform = local(args.home)
+    collector = Collector(platform.home, platform.resources, platform.repository, platform.clock, mentions)
+    age = timedelta(seconds=seconds(args.older_than))
+    plan = collector.plan(Keep(recent=args.keep, age=age, rubbish=min(Keep().rubbish, age)))
+    removed = plan.by_kind() if args.dry_run else collector.sweep(plan).removed
+    shown = {"dryRun": args.dry_run, "removed": figures(removed), "kept": figures(plan.staying), "notes": list(plan.notes)}
+    word = "WOULD GO" if args.dry_run else "GONE"
+    lines = [(word, kind, count, megabytes(size)) for kind, (count, size) in sorted(removed.items())]
+    lines += [("STAYS", why, count, megabytes(size)) for why, (count, size) in sorted(plan.staying.items())]
+    emit(shown, args.output, rows(("", "WHAT", "COUNT", "SIZE"), lines, "there is nothing on the volume yet"))
+    return 0
+
+
+def seconds(text: str) -> float:
+    try:
+        return float(str(parse_duration(text)))
+    except ValueError as error:
+        raise Invalid([Problem(str(error), field="--older-than", value=text)]) from error
+
+
+def figures(totals: Mapping[str, tuple[int, int]]) -> dict[str, dict[str, int]]:
+    return {name: {"count": count, "bytes": size} for name, (count, size) in totals.items()}
+
+
+def megabytes(size: int) -> str:
+    return f"{size / 1e6:,.1f} MB"
