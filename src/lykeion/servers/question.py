@@ -101,7 +101,7 @@ def whole_number(text: str) -> int:
 
 def question_of(content_type: str, body: bytes) -> Like:
     """Of the body. Raises Refused: 400 for JSON or multipart that says nothing, 415 for a type that is no picture."""
-    kind, options = parse_options_header(content_type)
+    kind, options = header_of(content_type)
     name = kind.decode("latin-1").lower()
     if name == "application/json":
         return json_question(body)
@@ -112,6 +112,14 @@ def question_of(content_type: str, body: bytes) -> Like:
     if not name.startswith("image/") and name not in PICTURE_TYPES:
         raise Refused(415, f"{name} is nothing to search by; send a picture's bytes, a form with `image`, or application/json")
     return Picture(body)
+
+
+def header_of(value: str) -> tuple[bytes, Mapping[bytes, bytes]]:
+    """A header's value and options. Raises Refused (400)."""
+    try:
+        return parse_options_header(value)
+    except (ValueError, LookupError) as error:
+        raise Refused(400, f"the header {value[:80]!r} cannot be read") from error
 
 
 def json_question(body: bytes) -> Item | Vector:
@@ -176,7 +184,7 @@ class Form:
 
     def on_header_end(self) -> None:
         if self.field.lower() == b"content-disposition" and self.image is None:
-            _, options = parse_options_header(self.value)
+            _, options = header_of(self.value.decode("latin-1"))
             if options.get(b"name") == b"image":
                 self.wanted, self.image = True, bytearray()
         self.field = self.value = b""

@@ -15,7 +15,9 @@ SPACE_2 = ModelVersion("photos-space", 5, "sha256:space2")
 
 
 def version(number: int, generation: str = "sha256:space") -> ModelVersion:
-    return ModelVersion("photos", number, f"sha256:v{number}", {"generation": generation, "embedding": "sha256:e", "dimension": 8, "rows": 5})
+    return ModelVersion(
+        "photos", number, f"sha256:v{number}", {"generation": generation, "embedding": "sha256:e", "dimension": 8, "rows": 5}
+    )
 
 
 V1, V2, V3 = version(1), version(2), version(3)
@@ -31,7 +33,9 @@ class World:
         self.children: dict[str, dict[str, Child]] = {"photos": {}, "photos-index": {}}
         self.resources = {
             "photos": Serving(metadata=Metadata(name="photos", generation=3), spec=ServingSpec(search=SearchServing(family="photos"))),
-            "photos-index": Serving(metadata=Metadata(name="photos-index"), spec=ServingSpec(index=IndexServing(family="photos"), workers=2)),
+            "photos-index": Serving(
+                metadata=Metadata(name="photos-index"), spec=ServingSpec(index=IndexServing(family="photos"), workers=2)
+            ),
         }
         self.tick = 0
 

@@ -33,7 +33,7 @@ class Model:
 
     def __init__(self):
         self.stable = None
-        self.documents = {name: None for name in NAMES}
+        self.documents = dict.fromkeys(NAMES)
         self.workers = {name: [None] * WORKERS for name in NAMES}
 
     def children(self, name):
@@ -72,7 +72,7 @@ class Model:
                 assert asked <= {one["version"] for one in held["load"]}
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(st.lists(steps, min_size=15, max_size=60))
 def test_no_proxy_worker_asks_for_what_an_index_worker_has_let_go(given_steps):
     model = Model()
@@ -90,7 +90,7 @@ def test_no_proxy_worker_asks_for_what_an_index_worker_has_let_go(given_steps):
         model.check()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(steps, max_size=40))
 def test_when_things_calm_down_the_last_version_is_served_and_alone(given_steps):
     model = Model()
