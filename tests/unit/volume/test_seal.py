@@ -6,7 +6,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lykeion.adapters.volume.manifest import Manifest, SealedFile, whole
@@ -78,6 +78,7 @@ def test_a_step_that_made_no_such_output_is_not_sealed(tmp_path: Path):
     assert read_manifest(str(tmp_path)) is None
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.dictionaries(names, st.binary(max_size=20), max_size=5))
 def test_every_set_of_files_verifies_after_sealing_and_after_a_round_trip(tmp_path_factory, files):
     folder = tmp_path_factory.mktemp("sealed")

@@ -54,10 +54,13 @@ class Worker:
 
 @dataclass(slots=True)
 class Job:
-    """A task and how it stands. `waiting`: how many of its workers have not started yet."""
+    """A task and how it stands. `waiting`: how many of its workers have not started yet.
+
+    `book` has the children of the task's owner by name, this one among them, so that all are told without asking each.
+    """
 
     task: Task
-    child: Child
+    book: dict[str, Child]
     waiting: int = 0
     workers: dict[str, Worker] = field(default_factory=dict)
     ended: list[Worker] = field(default_factory=list)
@@ -67,16 +70,22 @@ class Job:
     unwanted: bool = False  # to be forgotten when it ends
 
     @property
+    def child(self) -> Child:
+        return self.book[self.task.name]
+
+    @child.setter
+    def child(self, child: Child) -> None:
+        self.book[self.task.name] = child
+
+    @property
     def over(self) -> bool:
         return self.child.phase in ("Succeeded", "Failed")
 
-    def look(self) -> Child:
-        """The child as it is now."""
+    def look(self) -> None:
+        """Read how far its workers are."""
         for worker in self.workers.values():
             worker.look()
-        if self.workers:
-            self._sum()
-        return self.child
+        self._sum()
 
     def _sum(self) -> None:
         seen = [(worker.share, *worker.progress) for worker in (*self.ended, *self.workers.values())]

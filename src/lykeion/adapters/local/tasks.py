@@ -72,7 +72,7 @@ class Tasks:
         self._groups = Groups(self.home)
         self._parents = Parents(self.home, runner)
         self._jobs: dict[str, Job] = {}
-        self._owned: dict[Ref, dict[str, Job]] = {}
+        self._books: dict[Ref, dict[str, Child]] = {}  # the children of each owner
         self._queue: deque[Turn] = deque()
         self._working: dict[str, tuple[Job, Worker]] = {}  # by attempt
         self._unpublished: dict[str, tuple[Job, Worker]] = {}  # ended, but the disk is full
@@ -87,9 +87,9 @@ class Tasks:
         """Run a task when there is a slot. Idempotent by name."""
         if task.name in self._jobs:
             return
-        job = Job(task, Child(task.name, "Task"))
-        self._jobs[task.name] = job
-        self._owned.setdefault(task.owner, {})[task.name] = job
+        book = self._books.setdefault(task.owner, {})
+        book[task.name] = Child(task.name, "Task")
+        job = self._jobs[task.name] = Job(task, book)
         if task.image is not None:
             job.failure = Failure("ImageNotSupported", "this engine runs components in processes; it cannot run `image:` steps")
             self._finish(job)
@@ -120,7 +120,10 @@ class Tasks:
 
     def observe(self, owner: Ref) -> Mapping[str, Child]:
         """The tasks of a resource, by name."""
-        return {name: job.look() for name, job in self._owned.get(owner, {}).items()}
+        for job, _ in self._working.values():
+            if job.task.owner == owner:
+                job.look()
+        return dict(self._books.get(owner, {}))
 
     def fileno(self) -> int:
         """Readable when `work` has something to do; for a loop that waits for other things too."""
@@ -145,6 +148,7 @@ class Tasks:
             self._retry()
         self._parents.end_idle()
         self._fill()
+        self.outputs.sync_if_due()
         changed, self._changed = self._changed, False
         return changed
 
@@ -169,6 +173,7 @@ class Tasks:
             self._ended(attempt, job, worker, None, 0.0)
         for _, lock in self._left:
             os.close(lock)
+        self.outputs.sync()
         self._groups.close()
         self._lock.release()
 
@@ -356,7 +361,9 @@ class Tasks:
         if not missing:
             failure = None  # what is sealed is done, whatever ended the worker
         elif worker.code == 0 and not all(step.partitions for step in missing):
-            failure = failure or Failure("Error", f"step {missing[0].step}: its process ended with exit code 0 before the component returned")
+            failure = failure or Failure(
+                "Error", f"step {missing[0].step}: its process ended with exit code 0 before the component returned"
+            )
         if worker.group:
             worker.group.remove()
         attempt.drop()
@@ -391,10 +398,9 @@ class Tasks:
 
     def _forget(self, job: Job) -> None:
         self._jobs.pop(job.task.name, None)
-        siblings = self._owned.get(job.task.owner, {})
-        siblings.pop(job.task.name, None)
-        if not siblings:
-            self._owned.pop(job.task.owner, None)
+        job.book.pop(job.task.name, None)
+        if not job.book:
+            self._books.pop(job.task.owner, None)
 
     def _retry(self) -> None:
         """Commit what a full disk did not take."""

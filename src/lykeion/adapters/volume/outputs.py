@@ -7,6 +7,7 @@ be looked at.
 
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -18,6 +19,8 @@ from lykeion.adapters.volume.seal import sync_folder, write_manifest
 from lykeion.adapters.volume.verify import read_manifest, verify
 from lykeion.core.values import StepResult
 from lykeion.errors import Corrupt
+
+SYNC_SECONDS = 1.0
 
 
 class Known(NamedTuple):
@@ -35,6 +38,7 @@ class DirectoryOutputs:
         self.home = home
         self.folder = home / "outputs"
         self._known: dict[str, Known] = {}
+        self._unsynced = 0.0  # since when there are keys that a power failure could take back; 0 where there are none
         self.folder.mkdir(parents=True, exist_ok=True)
 
     def find(self, key: str) -> StepResult | None:
@@ -104,9 +108,20 @@ class DirectoryOutputs:
         point("before_rename")
         os.rename(folder, f"{self.folder}/{manifest.key}")
         point("after_rename")
-        sync_folder(str(self.folder))
+        self._unsynced = self._unsynced or time.monotonic()
         self._known.pop(manifest.key, None)
         return current.step_result()
+
+    def sync(self) -> None:
+        """Make the names of all published keys durable."""
+        if self._unsynced:
+            self._unsynced = 0.0
+            sync_folder(str(self.folder))
+
+    def sync_if_due(self) -> None:
+        """Once in `SYNC_SECONDS` for all keys together: a power failure takes back at most the last ones, which are then made again."""
+        if self._unsynced and time.monotonic() - self._unsynced > SYNC_SECONDS:
+            self.sync()
 
     def _move_aside(self, key: str) -> None:
         """Out of sight by one rename. Raises FileNotFoundError where it is gone already."""
