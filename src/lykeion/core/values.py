@@ -163,7 +163,7 @@ class Child:
 class StepResult:
     """What a step that ended well left behind. `outputs`: output's name -> content digest.
 
-    `uncached`: why its key may not be used again.
+    `uncached`: why its key may not be used again. `material`: what the key was made of (`StepFile.material`).
     """
 
     key: str
@@ -173,6 +173,7 @@ class StepResult:
     size: int = 0
     uncached: str = ""
     created: datetime | None = None
+    material: Mapping[str, Json] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +192,7 @@ class Observed:
 
     `outputs` is asked for a cache key and answers with the verified result that the volume holds; `versions` for a "model@alias",
     "model@number" or "model@sha256:…" (by content) and answers with a version; both look only when asked. The rest is plain data.
+    `previous`: the material of each step's key in the run before, to say why a step is run again.
     `related`: children of other resources that this one must not pull the ground from under, by resource.
     """
 
@@ -199,6 +201,7 @@ class Observed:
     now: datetime
     outputs: Mapping[str, StepResult] = field(default_factory=dict)
     versions: Mapping[str, ModelVersion] = field(default_factory=dict)
+    previous: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
     related: Mapping[Ref, Mapping[str, Child]] = field(default_factory=dict)
 
 
