@@ -53,8 +53,8 @@ class KeyMaterial:
 
     def differs_from(self, other: "KeyMaterial") -> list[str]:
         """Which parts differ, as sentences, for `lykeion explain`; empty where the keys are the same."""
-        sentences = []
-        named = {"parameters": "parameter", "inputs": "input", "env": "environment variable"}
+        sentences = [f"input {name} changed" for name in sorted(self.inputs) if self.inputs.get(name) != other.inputs.get(name)]
+        named = {"parameters": "parameter", "env": "environment variable"}
         for part, noun in named.items():
             mine, theirs = getattr(self, part), getattr(other, part)
             sentences += [
