@@ -90,6 +90,12 @@ def test_a_name_used_twice_says_where_the_other_is():
     assert messages(spec) == ["spec.steps[2].name: 'a' is the name of another step too (rename this one or step number 1)"]
 
 
+def test_a_name_used_twice_on_a_cycle_is_told_as_both():
+    takes_b = Step(name="a", component="m:f", inputs={"x": "b.out"})
+    spec = PipelineSpec(steps=(Step(name="a", component="m:f"), Step(name="b", component="m:f", inputs={"x": "a.out"}), takes_b))
+    assert [problem.field for problem in graph.problems(spec)] == ["spec.steps[2].name", "spec.steps[2].inputs.x"]
+
+
 def test_order_refuses_with_every_problem():
     with pytest.raises(Invalid) as raised:
         graph.order(spec_of(a="b", b="a", c="x", d="y"))

@@ -356,6 +356,8 @@ def test_what_is_wrong_around_the_steps_is_said(text, line, field, says):
             "spec.parameters.x",
             "must be given, a whole number",
         ),
+        ("{pipeline: {steps: [{name: a, component: 'm:f'}]}, steps: [5]}", "spec.steps[0]", "must be text, not the number 5"),
+        ("{pipeline: {steps: [{name: a, component: m}]}, steps: [5]}", "spec.pipeline.steps[0].component", "'m' is no component"),
         ("{pipeline: {steps: [{name: a, component: 'm:f'}, 5]}}", "spec.pipeline.steps[1]", "must be a mapping of fields"),
     ],
 )

@@ -162,13 +162,13 @@ def problems(spec: PipelineSpec, place: Place = SPEC) -> list[Problem]:
                 where = place.at("steps", number, "inputs", name, *(["otherwise"] if isinstance(step.inputs[name], ModelInput) else []))
                 remedy = did_you_mean(source, first, "the steps are") if len(found) < SUGGESTED else ""
                 found.append(where.problem(f"there is no step {source!r}", remedy, output))
-    found += [cycle_problem(spec, place.at("steps", first[cycle[0]]), cycle) for cycle in cycles(needs(spec))]
+    last = {step.name: number for number, step in enumerate(spec.steps)}  # as `needs` has it where a name is used twice
+    found += [cycle_problem(spec.steps[last[cycle[0]]], place.at("steps", last[cycle[0]]), cycle) for cycle in cycles(needs(spec))]
     return found
 
 
-def cycle_problem(spec: PipelineSpec, place: Place, cycle: list[str]) -> Problem:
-    """`place`: that of the cycle's first step."""
-    step = next(step for step in spec.steps if step.name == cycle[0])
+def cycle_problem(step: Step, place: Place, cycle: list[str]) -> Problem:
+    """`step`: the cycle's first, and its place."""
     needed = cycle[1 % len(cycle)]
     through = next(name for name, output in wanted_outputs(step) if output.partition(".")[0] == needed)
     if len(cycle) == 1:

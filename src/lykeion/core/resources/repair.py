@@ -76,7 +76,7 @@ class Repaired:
             return True
         self.changed.add(fault.path)
         if isinstance(holder, list) and isinstance(key, int):
-            return self.repair_entry(holder, key, fault.path[:-1])
+            return self.repair_entry(holder, key, fault)
         if fault.kind == "missing":
             if key not in STAND_INS and key != "steps":
                 return False
@@ -91,17 +91,16 @@ class Repaired:
                 self.place.lines.rename(fault.path, fault.meant)
         return True
 
-    def repair_entry(self, entries: list[Any], number: int, path: Path) -> bool:
+    def repair_entry(self, entries: list[Any], number: int, fault: Fault) -> bool:
         """An entry of a list keeps its number, which paths and lines go by."""
-        if path[-1:] == ("steps",) and path[-2:] != ("spec", "steps"):
-            path = (*path[:-1], "steps")
-        entry = entries[number]
-        if path[-1:] == ("steps",) and isinstance(entry, dict | int | str | float | list | None):
+        entry, path = entries[number], fault.path[:-1]
+        if path[-1:] == ("steps",) and fault.kind != "string_type":  # a Training's `steps` are names
             old = entry if isinstance(entry, dict) else {}
             kept = {name: old[name] for name in ("name", "inputs") if name in old}
             entries[number] = {"name": f"{STAND_IN}-{number}", **kept, "image": STAND_IN}
         elif path[-1:] == ("publish",):
-            entries[number] = {"output": STAND_INS["output"], "model": STAND_INS["model"]}
+            entries[number] = {name: STAND_INS[name] for name in ("output", "model")}
+            self.changed |= {(*path, number, name) for name in entries[number]}
         else:
             return self.repair(Fault("wrong_type", path, ""))
         return True
