@@ -48,8 +48,9 @@ def describe(
         "run_id": None,
         "utc_time_created": created.strftime("%Y-%m-%d %H:%M:%S.%f"),
     }
-    if signature:  # MLflow keeps each part as JSON in a string
-        told["signature"] = {part: json.dumps(signature.get(part)) for part in ("inputs", "outputs", "params")}
+    parts = {part: json.dumps(signature[part]) if signature.get(part) else None for part in ("inputs", "outputs", "params")}
+    if any(parts.values()):  # MLflow keeps each part as JSON in a string
+        told["signature"] = parts
     beside = {
         MLMODEL: yaml.safe_dump(told, sort_keys=False).encode(),
         REQUIREMENTS: "".join(f"{line}\n" for line in (requirements or [f"lykeion=={installed_version('lykeion')}"])).encode(),
