@@ -1,0 +1,80 @@
+"""A component is found by its reference, and its code is always that of its source."""
+
+import json
+import os
+import py_compile
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROGRAM = """
+import json, sys
+from lykeion.components.loading import load
+reference, folder = sys.argv[1:]
+found = load(reference, folder)
+print(json.dumps(found.function()))
+"""
+HEAD = "from lykeion import component\n"
+
+
+def load(reference: str, folder: Path | str = "") -> object:
+    """What the component's function returns, in a process of its own."""
+    done = subprocess.run([sys.executable, "-c", PROGRAM, reference, str(folder)], capture_output=True, text=True, timeout=30)
+    if done.returncode:
+        raise AssertionError(done.stderr)
+    return json.loads(done.stdout)
+
+
+def test_a_file_is_loaded_with_its_folder_first(tmp_path: Path):
+    (tmp_path / "json_helper.py").write_text("WORD = 'here'\n")
+    (tmp_path / "report.py").write_text(f"{HEAD}import json_helper\n@component\ndef f(): return json_helper.WORD\n")
+    assert load(f"{tmp_path}/report.py:f", tmp_path) == "here"
+
+
+def test_a_file_may_have_the_name_of_a_module_that_is_there(tmp_path: Path):
+    (tmp_path / "json.py").write_text(f"{HEAD}@component\ndef f(): return __name__\n")
+    assert load(f"{tmp_path}/json.py:f", tmp_path) == "component_json"
+
+
+def test_a_module_is_found_in_the_pipelines_folder(tmp_path: Path):
+    package = tmp_path / "steps"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "one.py").write_text(f"{HEAD}from . import two\n@component\ndef f(): return two.X\n")
+    (package / "two.py").write_text("X = 2\n")
+    assert load("steps.one:f", tmp_path) == 2
+
+
+def test_a_class_of_a_components_file_can_be_pickled_and_read_back(tmp_path: Path):
+    (tmp_path / "report.py").write_text(
+        f"{HEAD}import pickle\nclass A: x = 5\n@component\ndef f(): return pickle.loads(pickle.dumps(A())).x\n"
+    )
+    assert load(f"{tmp_path}/report.py:f", tmp_path) == 5
+
+
+@pytest.mark.parametrize("which", ["report.py", "helper.py", "deep/inner.py"])
+def test_a_compiled_file_of_older_code_is_never_believed(tmp_path: Path, which):
+    """Same size, same second: Python itself would run the old code."""
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "__init__.py").write_text("")
+    (tmp_path / "deep" / "inner.py").write_text("X = 1\n")
+    (tmp_path / "helper.py").write_text("X = 1\n")
+    (tmp_path / "report.py").write_text(
+        f"{HEAD}import helper, deep.inner\nX = 1\n@component\ndef f(): return [X, helper.X, deep.inner.X]\n"
+    )
+    changed = tmp_path / which
+    stat = changed.stat()
+    py_compile.compile(str(changed))
+    changed.write_text(changed.read_text().replace("X = 1", "X = 2"))
+    os.utime(changed, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    expected = [2 if which == name else 1 for name in ("report.py", "helper.py", "deep/inner.py")]
+    assert load(f"{tmp_path}/report.py:f", tmp_path) == expected
+
+
+def test_nothing_is_written_beside_an_authors_code(tmp_path: Path):
+    (tmp_path / "helper.py").write_text("X = 1\n")
+    (tmp_path / "report.py").write_text(f"{HEAD}import helper\n@component\ndef f(): return helper.X\n")
+    load(f"{tmp_path}/report.py:f", tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["helper.py", "report.py"]
