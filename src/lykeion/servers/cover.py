@@ -4,6 +4,7 @@ document changes -> load what is new beside what answers -> swap -> let the quer
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -21,6 +22,8 @@ from lykeion.servers.index_client import IndexClient
 
 LONGEST_QUERY = 10.0  # seconds that an acknowledgement waits for the queries under way
 TRY_AGAIN = 2.0  # seconds after a cover could not be loaded
+
+log = logging.getLogger("lykeion.cover")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +99,7 @@ class Covers:
         try:
             new = await self.load(read)
         except (LykeionError, OSError, KeyError, TypeError) as error:
+            log.error("the cover cannot be loaded: %s", error)
             self.problem, self.pending, self.not_before = f"the cover cannot be loaded: {error}", read, time.monotonic() + TRY_AGAIN
             return
         old, self.current, self.problem = self.current, new, ""

@@ -3,6 +3,7 @@
 It holds every index that its document names, opens new ones and lets others go while it answers. Workers share the files' pages.
 """
 
+import logging
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -25,6 +26,8 @@ GRACE = 20.0  # seconds for calls under way when it drains
 TRY_AGAIN = 2.0  # seconds after a version could not be opened
 METRICS_EVERY = 1.0
 BUCKETS = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
+
+log = logging.getLogger("lykeion.index")
 
 
 class IndexNumbers(grpc.ServerInterceptor):  # type: ignore[misc]  # grpc has no types
@@ -110,6 +113,7 @@ class Following:
                 self.digest, self.pending = digest, None
             else:
                 self.not_before = time.monotonic() + TRY_AGAIN
+                log.error("cannot be held: %s", "; ".join(self.shelf.problems.values()))
             self.numbers.holds(self.shelf)
         acknowledged = {self.name: self.digest} if self.digest and self.pending is None else {}
         reason = "; ".join(self.shelf.problems.values()) or self.follower.problem

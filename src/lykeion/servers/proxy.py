@@ -213,7 +213,10 @@ async def all_of(calls: Sequence[Awaitable[Any]]) -> list[Any]:
 
 
 def look(eyes: Eyes, data: bytes) -> np.ndarray[Any, Any]:
-    return np.asarray(eyes.space.project(eyes.extractor.extract(data)[None]), "<f4")
+    vector = np.asarray(eyes.space.project(eyes.extractor.extract(data)[None]), "<f4")
+    if not vector.any():
+        raise PictureError("nothing can be told of this picture: it is of one colour, like the average of all", "damaged")
+    return vector
 
 
 def checked(numbers: Sequence[float], dimension: int) -> np.ndarray[Any, Any]:

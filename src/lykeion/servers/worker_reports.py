@@ -50,8 +50,8 @@ def readiness(reports: Iterable[Report], wanted: int, draining: bool, trouble: s
     acknowledged = agreed([report.acknowledged for report in reports])
     if draining:
         return Readiness(False, "draining", (), acknowledged)
-    waits = next((report.reason for report in reports if not report.ready), trouble or "starting")
-    reason = "" if len(ready) == wanted else f"{len(ready)} of {wanted} workers are ready: {waits}"
+    said = next((report.reason for report in sorted(reports, key=lambda report: report.ready) if report.reason), "")
+    reason = said if len(ready) == wanted else f"{len(ready)} of {wanted} workers are ready: {said or trouble or 'starting'}"
     return Readiness(bool(ready), reason, tuple(report.address for report in ready), acknowledged)
 
 

@@ -66,7 +66,7 @@ def write_space(folder: Path, dimension: int = 24, seed: int = 0) -> Space:
     folder.mkdir(parents=True)
     space = Space(
         ExtractorDescription("tiny", RAW, SIDE, sha256(network()).hexdigest(), PREPARATION),
-        np.full(RAW, 1 / np.sqrt(RAW), np.float32),
+        (rng.random(RAW) / np.sqrt(RAW)).astype(np.float32),
         np.linalg.qr(rng.standard_normal((RAW, dimension)))[0].astype(np.float32),
         np.eye(4, dimension, dtype=np.float32),
         0.5,

@@ -94,9 +94,15 @@ class Running:
 
     def ready(self, workers: int = 1) -> list[str]:
         """The addresses, once so many workers are ready."""
-        found = until(
-            lambda: (now := self.readiness())["ready"] and len(now["addresses"]) == workers and now, 30, f"{self.command[2]} ready"
-        )
+
+        def enough() -> list[str]:
+            now = self.readiness()
+            return list(now["addresses"]) if now["ready"] and len(now["addresses"]) == workers else []
+
+        try:
+            return until(enough, 30)
+        except AssertionError as late:
+            raise AssertionError(f"not ready: {self.readiness()}\n{self.log.read_text()[-4000:]}") from late
 
     def acknowledged(self, document: str, digest: str) -> None:
         until(lambda: self.readiness()["acknowledged"].get(document) == digest, 20, f"acknowledgement of {document}")
