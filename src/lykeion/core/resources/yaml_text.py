@@ -78,7 +78,11 @@ def documents(text: str, file: str) -> Iterator[Document]:
 def split(text: str) -> Iterator[tuple[int, str]]:
     """(number of the first line, text) of each document; what holds only comments and directives is passed over."""
     lines = text.split("\n")
-    starts = [0, *(number for number, line in enumerate(lines) if number and re.match(r"---(\s|$)", line)), len(lines)]
+    starts = [
+        0,
+        *(number for number, line in enumerate(lines) if line.startswith("---") and number and line[3:4].strip() == ""),
+        len(lines),
+    ]
     for start, end in pairwise(starts):
         if any(line.strip() and line[0] not in "#%" and line.rstrip() != "---" for line in lines[start:end]):
             yield start + 1, "\n".join(lines[start:end])
