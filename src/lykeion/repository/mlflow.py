@@ -24,10 +24,10 @@ def flavors(paths: Iterable[str], digest: str) -> dict[str, Any]:
     skops = [path for path in top if path.endswith(".skops")]
     if len(onnx) == 1 and not skops:
         chosen["onnx"] = {"data": onnx[0], "providers": ["CPUExecutionProvider"]}
-        chosen["python_function"] = {"loader_module": "mlflow.onnx", "data": onnx[0], "env": {"virtualenv": REQUIREMENTS}}
+        chosen["python_function"] = {"loader_module": "mlflow.onnx", "data": onnx[0]}
     elif len(skops) == 1 and not onnx:
         chosen["sklearn"] = {"pickled_model": skops[0], "serialization_format": "skops"}
-        chosen["python_function"] = {"loader_module": "mlflow.sklearn", "model_path": skops[0], "env": {"virtualenv": REQUIREMENTS}}
+        chosen["python_function"] = {"loader_module": "mlflow.sklearn", "model_path": skops[0]}
     return chosen
 
 
