@@ -235,3 +235,25 @@ def test_a_sweep_ends_though_somebody_writes_all_the_time(shop: Shop, monkeypatc
     other.close()
     assert freed.spared == 1, "the Trainings that came are under way, and have a step that may ask for it"
     assert (shop.home.outputs / key).exists()
+
+
+def test_a_download_stays_as_long_as_the_mount_that_points_to_it(shop: Shop) -> None:
+    download = shop.home.cache / "models" / "photos" / "1"
+    download.mkdir(parents=True)
+    (download / "index.faiss").write_bytes(b"x" * 100)
+    shop.age(download)
+    mount = shop.home.models / "photos" / "1"
+    mount.parent.mkdir()
+    mount.symlink_to(download, target_is_directory=True)
+    assert shop.going() == set()
+    shop.age(mount)
+    os.utime(mount, (0, 0), follow_symlinks=False)
+    assert shop.going() == {("mount", "photos/1"), ("download", "photos/1")}
+    shop.collector.sweep(shop.collector.plan())
+    assert not mount.is_symlink()
+    assert not download.exists()
+
+
+def test_an_attempt_that_is_just_being_made_is_never_rubbish(shop: Shop) -> None:
+    (shop.home.staging / "new").mkdir()
+    assert shop.going(Keep(age=timedelta(0), rubbish=timedelta(0))) == set()

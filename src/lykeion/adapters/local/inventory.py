@@ -5,6 +5,7 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -50,11 +51,22 @@ def items(home: Home) -> Iterator[Thing]:
 
 
 def models(home: Home) -> Iterator[Thing]:
-    for folder, kind in ((home.models, "mount"), (home.cache / "models", "download")):
-        for model in folders(folder):
-            for version in sorted(model.iterdir()):
-                if version.name.isdecimal():
-                    yield thing(home, "mount" if kind == "mount" else "download", f"{model.name}/{version.name}", version)
+    """Mounts, and the downloads that some of them point to: a download is as young as its mount, so that none is left dangling."""
+    mounted: dict[str, Thing] = {}
+    for model in folders(home.models):
+        for version in versions(model):
+            name = f"{model.name}/{version.name}"
+            mounted[name] = thing(home, "mount", name, version)
+    yield from mounted.values()
+    for model in folders(home.cache / "models"):
+        for version in versions(model):
+            download = thing(home, "download", f"{model.name}/{version.name}", version)
+            mount = mounted.get(download.name, download)
+            yield replace(download, touched=max(download.touched, mount.touched))
+
+
+def versions(model: Path) -> list[Path]:
+    return sorted(entry for entry in listed(model) if entry.name.isdecimal())
 
 
 def logs(home: Home) -> Iterator[Thing]:

@@ -9,6 +9,7 @@ Kind = Literal[
     "output", "partial", "staging", "corrupt", "picture", "features", "extractor", "thumbnail", "mount", "download", "log", "description"
 ]
 RUBBISH: frozenset[str] = frozenset({"staging", "corrupt"})  # nothing can refer to it
+LEAST_RUBBISH = timedelta(minutes=10)  # an attempt that is just being made has no lock yet
 ITEMS: frozenset[str] = frozenset({"picture", "features", "extractor"})  # a step that runs may be about to refer to it
 
 
@@ -100,7 +101,7 @@ def why_kept(thing: Thing, refs: References, keep: Keep, now: datetime) -> str:
     """Why something stays; "" where it may go."""
     if thing.held:
         return "in use"
-    limit = keep.rubbish if thing.kind in RUBBISH else keep.age
+    limit = max(keep.rubbish, LEAST_RUBBISH) if thing.kind in RUBBISH else keep.age
     return why_needed(thing, refs) or ("young" if now - thing.touched < limit else "")
 
 
