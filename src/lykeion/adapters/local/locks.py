@@ -4,6 +4,7 @@ import fcntl
 import json
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -46,8 +47,9 @@ class Lock:
         except BlockingIOError:
             os.close(descriptor)
             return False
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, json.dumps({"pid": os.getpid(), "what": self.what}).encode(), 0)
+        with suppress(OSError):  # a full disk: it is held all the same, only nobody can read by whom
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, json.dumps({"pid": os.getpid(), "what": self.what}).encode(), 0)
         self.descriptor = descriptor
         return True
 

@@ -214,14 +214,14 @@ class Tasks:
         while self._queue and len(self._working) < self.slots:
             turn = self._queue[0]
             job = self._jobs[turn.task]
-            parent = self._parents.get(job.task.imports)
-            if parent is None:
-                return
             try:
-                self._launch(job, turn, parent)
-            except BrokenPipeError:
-                self._parent_gone(parent)
-                continue
+                self._require_room()
+                parent = self._parents.get(job.task.imports)
+                if parent is None:
+                    return
+                if not self._launch(job, turn, parent):
+                    self._parent_gone(parent)
+                    continue
             except OSError as error:
                 self._waits(job, volume_failed(error))
                 self._retry_at = time.monotonic() + RETRY_SECONDS
@@ -231,14 +231,13 @@ class Tasks:
                 continue
             self._queue.popleft()
 
-    def _launch(self, job: Job, turn: Turn, parent: Parent) -> None:
-        """Ask a parent for a worker. Raises OSError, and NotFound for a secret."""
+    def _launch(self, job: Job, turn: Turn, parent: Parent) -> bool:
+        """Ask a parent for a worker; False where the parent is gone. Raises OSError, and NotFound for a secret."""
         task = job.task
         secrets = {variable: self._secrets(*reference.split(".", 1)) for variable, reference in task.secrets.items()}
-        self._require_room()
+        logs = {step.step: str(self._log(task, step.step)) for step in turn.steps}
         deadline = None if task.timeout is None else time.time() + task.timeout
         attempt = attempts.begin(self.home, f"{task.name}-{turn.number}", turn.steps, deadline)
-        logs = {step.step: str(self._log(task, step.step)) for step in turn.steps}
         group = self._groups.make(attempt.name, task.resources.memory) if task.resources.memory else None
         request = {
             "attempt": attempt.name,
@@ -251,15 +250,16 @@ class Tasks:
         point("before_send")
         try:
             parent.send(request, attempt.lock)
-        except OSError:
+        except ConnectionError:
             attempt.drop()
             if group:
                 group.remove()
-            raise
+            return False
         worker = Worker(attempt, parent, group)
         job.workers[attempt.name] = worker
         job.waiting -= 1
         self._working[attempt.name] = (job, worker)
+        return True
 
     def _require_room(self) -> None:
         """Raises OSError (ENOSPC) where starting anything would leave too little for what runs."""
