@@ -179,7 +179,10 @@ async def log(request: Request) -> Response:
         return Response(piece.data, media_type=kind, headers=headers)
 
     async def ended() -> bool:
-        found = await at.store.get("Training", training.name)
+        try:
+            found = await at.store.get("Training", training.name)
+        except NotFound:
+            return True
         assert isinstance(found, Training)
         done = found.status.phase in OVER
         return done or any(one.name == step and one.phase in ENDED for one in found.status.steps)

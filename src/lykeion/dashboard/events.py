@@ -66,6 +66,7 @@ class Hub:
         self.listeners: set[Listener] = set()
         self.known: dict[Key, Resource] = {}
         self.counted: int | None = None
+        self.one_at_a_time = asyncio.Lock()
         self.looking: asyncio.Task[None] | None = None
 
     async def listen(self) -> AsyncIterator[str]:
@@ -98,18 +99,21 @@ class Hub:
 
     async def look(self) -> None:
         """Tell everyone what differs from the last look."""
-        counted = await self.store.ask(lambda resources: resources.changes())
-        if counted == self.counted:
-            return
-        now: dict[Key, Resource] = {}
-        for kind in KINDS:
-            now |= {(kind, resource.name): resource for resource in await self.store.list(kind)}
-        changed = differences({key: version(resource) for key, resource in self.known.items()}, now)
-        for key, what in changed.items():
+        async with self.one_at_a_time:
+            counted = await self.store.ask(lambda resources: resources.changes())
+            if counted == self.counted:
+                return
+            now: dict[Key, Resource] = {}
+            for kind in KINDS:
+                now |= {(kind, resource.name): resource for resource in await self.store.list(kind)}
+            self.tell(differences({key: version(resource) for key, resource in self.known.items()}, now), now)
+            self.known, self.counted = now, counted
+
+    def tell(self, changed: Mapping[Key, str], now: Mapping[Key, Resource]) -> None:
+        for key, what in changed.items() if self.listeners else ():
             message = event(what, key, now.get(key))
             for listener in self.listeners:
                 listener.tell(key, message)
-        self.known, self.counted = now, counted
 
 
 def event(what: str, key: Key, resource: Resource | None) -> str:
