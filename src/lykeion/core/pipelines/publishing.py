@@ -10,7 +10,7 @@ from lykeion.core.resources.training import Published, StepStatus, Training
 from lykeion.core.values import Observed, Ref, Task
 
 COMPONENT = "lykeion.components.publish:publish"
-IMPORTS = ("obstore",)
+IMPORTS = ("obstore", "yaml")
 TRIES = 3
 DEFAULT_ALIAS = "stable"
 
