@@ -177,4 +177,7 @@ def unreadable(error: Exception) -> str:
 
 def without_repeats(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """An item that names the same picture twice has it once."""
-    return list({(row["item"], row["digest"]): row for row in reversed(rows)}.values())[::-1]
+    first: dict[tuple[str, bytes], dict[str, Any]] = {}
+    for row in rows:
+        first.setdefault((row["item"], row["digest"]), row)
+    return list(first.values())

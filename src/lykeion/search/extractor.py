@@ -16,6 +16,7 @@ from typing import Any, Literal, Self
 
 import numpy as np
 import onnxruntime
+from onnxruntime.capi import onnxruntime_pybind11_state as states
 
 from lykeion.core.content import digest_of_value
 from lykeion.errors import Corrupt, Invalid
@@ -24,6 +25,9 @@ from lykeion.search.picture import PREPARATION, pixels
 NETWORK = "extractor.onnx"
 DESCRIPTION = "extractor.json"
 BATCH = 16  # batching gains nothing; this bounds memory
+
+# what onnxruntime raises on a file that is no network
+UNLOADABLE = (states.Fail, states.InvalidProtobuf, states.InvalidGraph, states.NoSuchFile, states.RuntimeException, states.NotImplemented)
 
 Device = Literal["cpu", "cuda"]
 
@@ -112,7 +116,7 @@ class Extractor:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
             session = onnxruntime.InferenceSession(str(folder / NETWORK), options, providers=[provider])
-        except (RuntimeError, ValueError) as error:
+        except (*UNLOADABLE, ValueError) as error:
             raise Corrupt(f"{folder / NETWORK} cannot be loaded: {error}") from error
         return cls(found, session)
 

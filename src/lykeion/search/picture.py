@@ -35,7 +35,7 @@ WHAT_CAN_BE_READ = "JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF"
 ORIENTATION = 0x0112
 
 # What Pillow's decoders raise on bytes that are not what they claim (UnidentifiedImageError is an OSError).
-BROKEN = (OSError, SyntaxError, ValueError, TypeError, EOFError, LookupError, OverflowError, AttributeError, MemoryError)
+BROKEN = (OSError, SyntaxError, ValueError, TypeError, EOFError, LookupError, OverflowError, AttributeError, MemoryError, RuntimeError)
 BROKEN_TOO = (struct.error, zlib.error, Image.DecompressionBombError)
 UNREADABLE: tuple[type[BaseException], ...] = (*BROKEN, *BROKEN_TOO)
 
