@@ -2,6 +2,8 @@
 
 import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -26,6 +28,15 @@ PIPELINE = PipelineSpec(steps=tuple(Step(name=step, component=f"m:{step}") for s
 class SystemClock:
     def now(self) -> datetime:
         return datetime.now(UTC)
+
+
+@contextmanager
+def engine_of(home: Home) -> Iterator[None]:
+    """As if somebody ran steps of this home: another process would, which has the lock's file open for itself."""
+    (home.locks / "tasks").touch()
+    with (home.locks / "tasks").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 class Shop:
@@ -120,9 +131,33 @@ def test_a_run_under_way_keeps_what_its_steps_may_ask_for(shop: Shop) -> None:
     other = shop.output("b", step="unheard-of")
     picture = shop.picture(b"1")
     shop.run("going", "Running")
-    assert shop.going() == {("output", other)}
-    assert any("under way" in note for note in shop.collector.plan().notes)
+    with engine_of(shop.home):
+        assert shop.going() == {("output", other)}
+        assert any("going has ended" in note for note in shop.collector.plan().notes)
+        shop.collector.sweep(shop.collector.plan())
     assert (shop.home.cache / "pictures" / picture[:2] / picture).exists()
+
+
+def test_a_run_that_nobody_runs_keeps_only_what_it_has_made_already(shop: Shop) -> None:
+    """It was left by a kill, say. Whoever takes it up looks for everything anew."""
+    made, other, picture = shop.output("made"), shop.output("other"), shop.picture(b"1")
+    shop.run("left", "Running", made)
+    plan = shop.collector.plan()
+    assert shop.going() == {("output", other), ("picture", picture)}
+    with engine_of(shop.home):
+        assert shop.collector.sweep(plan).removed == {}
+    assert set(shop.collector.sweep(plan).removed) == {"output", "picture"}
+    assert os.listdir(shop.home.outputs) == [made]
+
+
+def test_what_a_dead_engine_sealed_is_left_for_the_next_one(shop: Shop) -> None:
+    folder = shop.home.staging / "attempt"
+    (folder / "read").mkdir(parents=True)
+    (folder / "read" / "manifest.json").write_text("{}")
+    shop.age(folder, 20)
+    assert shop.going() == set()
+    shop.age(folder, 40)
+    assert shop.going() == {("sealed", "attempt")}
 
 
 def test_the_output_that_a_named_version_was_made_of_stays(shop: Shop, tmp_path: Path) -> None:
@@ -180,7 +215,8 @@ def test_what_comes_into_use_after_the_plan_is_spared(shop: Shop) -> None:
     plan = shop.collector.plan()
     assert len(plan.going) == 2
     shop.run("new", "Running")
-    freed = shop.collector.sweep(plan)
+    with engine_of(shop.home):
+        freed = shop.collector.sweep(plan)
     assert (freed.spared, freed.removed["output"][0]) == (1, 1)
     assert os.listdir(shop.home.outputs) == [used]
     assert unused != used
@@ -224,14 +260,15 @@ def test_a_sweep_ends_though_somebody_writes_all_the_time(shop: Shop, monkeypatc
     looked = shop.collector.looked_again
     other = SqliteResources(shop.home.database, SystemClock())
 
-    def look_and_be_disturbed(plan: Plan) -> tuple[int, References]:
-        found = looked(plan)
+    def look_and_be_disturbed(plan: Plan, idle: bool) -> tuple[int, References]:
+        found = looked(plan, idle)
         if not shop.resources.database.in_transaction:
             other.create(Training(metadata=Metadata(name=f"t{other.changes()}"), spec=TrainingSpec(pipeline=PIPELINE)))
         return found
 
     monkeypatch.setattr(shop.collector, "looked_again", look_and_be_disturbed)
-    freed = shop.collector.sweep(plan)
+    with engine_of(shop.home):
+        freed = shop.collector.sweep(plan)
     other.close()
     assert freed.spared == 1, "the Trainings that came are under way, and have a step that may ask for it"
     assert (shop.home.outputs / key).exists()

@@ -14,6 +14,7 @@ from typing import Any
 
 from lykeion.adapters.local.home import Home
 from lykeion.adapters.local.inventory import TRASH, inventory
+from lykeion.adapters.local.locks import Lock, is_held
 from lykeion.adapters.local.resources import SqliteResources
 from lykeion.core.pipelines.reachability import Keep, References, Run, Thing, referred_to, why_kept
 from lykeion.core.resources import Pipeline, PipelineSpec, Training
@@ -23,6 +24,7 @@ from lykeion.ports import Clock
 from lykeion.repository import Repository
 
 PIN = "lykeion.dev/pin"  # annotation: "true" keeps what a Training made
+STEPS = "tasks"  # the lock of who runs the steps of a home
 BATCH = 200  # removals between which others may write
 
 Mentions = Callable[[Iterable[Path]], tuple[frozenset[str], frozenset[str]] | None]
@@ -68,7 +70,7 @@ class Collector:
         """What would go now. Changes nothing."""
         keep, now = keep or Keep(), self.clock.now()
         things = list(inventory(self.home))
-        refs = self.references(keep, now, things)
+        refs = self.references(keep, now, things, idle=not is_held(self.home.locks / STEPS))
         going, staying = [], []
         for thing in things:
             why = why_kept(thing, refs, keep, now)
@@ -78,37 +80,52 @@ class Collector:
                 going.append(thing)
         notes = []
         if refs.busy:
-            notes.append("a Training is under way: cached pictures and features are left alone; run this again when it has ended")
+            names = ", ".join(one.name for one in self.resources.unfinished("Training")) or "it"
+            remedy = f"run this again when {names} has ended, or lykeion cancel"
+            notes.append(f"a Training is under way: cached pictures and features are left alone; {remedy}")
         if refs.pictures is None:
             notes.append("cached pictures and features are left alone: pyarrow is needed to see what refers to them (lykeion[search])")
         return Plan(keep, tuple(going), totals(staying), tuple(notes))
 
     def sweep(self, plan: Plan) -> Freed:
-        """Remove what `plan` says and what may still go. What it finds newly in use stays."""
+        """Remove what `plan` says and what may still go. What it finds newly in use stays.
+
+        Where nobody runs steps, nobody can begin to meanwhile: the lock of who does is held here.
+        """
+        lock = Lock(self.home.locks / STEPS, "lykeion gc")
+        idle = lock.try_acquire()
+        try:
+            removed = self.remove(plan, idle)
+        finally:
+            lock.release()
+        return Freed(totals(removed), len(plan.going) - len(removed))
+
+    def remove(self, plan: Plan, idle: bool) -> list[tuple[str, int]]:
+        """(kind, bytes) of each thing that went."""
         trash = self.home.root / TRASH
         trash.mkdir(exist_ok=True)
         empty(trash)  # what a collector that was killed has left
         removed: list[tuple[str, int]] = []
-        seen, refs = self.looked_again(plan)
+        seen, refs = self.looked_again(plan, idle)
         for start in range(0, len(plan.going), BATCH):
             batch = plan.going[start : start + BATCH]
             for final in (False, False, True):
                 with self.resources.frozen():
                     if final or self.resources.changes() == seen:
-                        seen, refs = self.looked_again(plan) if final else (seen, refs)
+                        seen, refs = self.looked_again(plan, idle) if final else (seen, refs)
                         removed += [(thing.kind, thing.size) for thing in batch if self.take(thing, refs, plan.keep, trash)]
                         break
-                seen, refs = self.looked_again(plan)  # somebody wrote meanwhile; where that goes on, the last look keeps them waiting
+                seen, refs = self.looked_again(plan, idle)  # somebody wrote meanwhile; where that goes on, the last look makes them wait
             empty(trash)
         trash.rmdir()
-        return Freed(totals(removed), len(plan.going) - len(removed))
+        return removed
 
-    def looked_again(self, plan: Plan) -> tuple[int, References]:
+    def looked_again(self, plan: Plan, idle: bool) -> tuple[int, References]:
         """What is referred to now, and the number of changes that this is true for."""
         seen = self.resources.changes()
         going = {thing.path for thing in plan.going}
         staying = [thing for thing in inventory(self.home) if thing.path not in going]
-        return seen, self.references(plan.keep, self.clock.now(), staying)
+        return seen, self.references(plan.keep, self.clock.now(), staying, idle)
 
     def take(self, thing: Thing, refs: References, keep: Keep, trash: Path) -> bool:
         """Put one thing out of sight, unless it has come into use; whether it went."""
@@ -123,12 +140,12 @@ class Collector:
         os.rename(path, trash / thing.path.replace("/", "_"))
         return True
 
-    def references(self, keep: Keep, now: datetime, things: Sequence[Thing]) -> References:
+    def references(self, keep: Keep, now: datetime, things: Sequence[Thing], idle: bool) -> References:
         """What runs, versions, documents and the outputs that stay refer to."""
         trainings = [one for one in self.resources.list("Training") if isinstance(one, Training)]
         named = [(model, version) for model in self.repository.models() for version in set(self.repository.aliases(model).values())]
         published = [str(self.repository.lineage(model, version).get("key", "")) for model, version in named]
-        refs = referred_to([self.run_of(one) for one in trainings], published, keep, now)
+        refs = referred_to([self.run_of(one) for one in trainings], published, keep, now, idle)
         read = {f"{model}/{found['version']}" for one in trainings if not is_over(one) for model, found in models_read(one)}
         served = {f"{model}/{version}" for model, version in documents_speak_of(self.home)}
         versions = frozenset(read | served | {f"{model}/{version}" for model, version in named})

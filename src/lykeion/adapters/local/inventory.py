@@ -24,7 +24,8 @@ def inventory(home: Home) -> Iterator[Thing]:
         step = next((step_of(part / "manifest.json") for part in folders(key) if part.name.startswith("part-")), "")
         yield thing(home, "partial", key.name, key, step=step)
     for attempt in folders(home.staging):
-        yield thing(home, "staging", attempt.name, attempt, held=is_held(attempt / "lock"))
+        sealed = next(attempt.rglob("manifest.json"), None) is not None
+        yield thing(home, "sealed" if sealed else "staging", attempt.name, attempt, held=is_held(attempt / "lock"))
     for kept in folders(home.root / "corrupt"):
         yield thing(home, "corrupt", kept.name, kept)
     yield from items(home)

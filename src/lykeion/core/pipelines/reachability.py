@@ -6,7 +6,19 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 Kind = Literal[
-    "output", "partial", "staging", "corrupt", "picture", "features", "extractor", "thumbnail", "mount", "download", "log", "description"
+    "output",
+    "partial",
+    "staging",
+    "sealed",
+    "corrupt",
+    "picture",
+    "features",
+    "extractor",
+    "thumbnail",
+    "mount",
+    "download",
+    "log",
+    "description",
 ]
 RUBBISH: frozenset[str] = frozenset({"staging", "corrupt"})  # nothing can refer to it
 LEAST_RUBBISH = timedelta(minutes=10)  # an attempt that is just being made has no lock yet
@@ -42,6 +54,7 @@ class Run:
 class Thing:
     """Something on the volume: `name` is what others refer to it by (a key, a digest in hex, "model/version", a Training's name).
 
+    A "sealed" attempt holds outputs that the engine that died did not come to commit; the next one does.
     `path` is relative to the volume; `touched` when it was written last; `step` the step that made an output; `held`: a process has it.
     """
 
@@ -85,10 +98,13 @@ def runs_kept(runs: Iterable[Run], keep: Keep, now: datetime) -> list[Run]:
     return kept
 
 
-def referred_to(runs: Iterable[Run], published: Iterable[str], keep: Keep, now: datetime) -> References:
-    """What runs and published versions (`published`: the keys that they were made under) refer to among the outputs."""
+def referred_to(runs: Iterable[Run], published: Iterable[str], keep: Keep, now: datetime, idle: bool = False) -> References:
+    """What runs and published versions (`published`: the keys that they were made under) refer to among the outputs.
+
+    `idle`: nobody runs steps, and nobody can begin to. Then a run that has not ended asks anew for whatever it needs when it goes on.
+    """
     kept = runs_kept(runs, keep, now)
-    going = [run for run in kept if run.ended is None]
+    going = [] if idle else [run for run in kept if run.ended is None]
     return References(
         keys=frozenset(published).union(*(run.keys for run in kept)),
         steps=frozenset().union(*(run.steps for run in going)),
