@@ -9,21 +9,20 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 import uvicorn
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-from lykeion.assembly import Platform, local
+from lykeion.assembly import local
 from lykeion.core.resources import Pipeline
 from lykeion.core.resources.parse import parse
 
 sys.path.append(str(Path(__file__).parent))
 
 from browser_catalogue import make_home
+from browser_site import Site
 from browser_upstream import make_upstream
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -54,14 +53,6 @@ spec:
   publish:
     - {output: index.index, model: "${parameters.family}"}
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Site:
-    url: str
-    platform: Platform
-    catalogue: list[dict[str, Any]]
-    mode: Path
 
 
 @pytest.fixture(scope="session")

@@ -36,7 +36,10 @@ export class Filters {
   draw(state) {
     const seen = [...this.counts.keys()].sort((one, other) => this.counts.get(other) - this.counts.get(one) || one.localeCompare(other));
     const names = [...new Set([...state.category, ...seen, ...this.known])].slice(0, SHOWN);
+    const focused = this.body.contains(document.activeElement) ? document.activeElement : null;
     show(this.body, names.length > 0 && this.drawCategories(state, names), this.hasPrice && this.drawPrice(state));
+    if (focused?.dataset.category) this.body.querySelector(`[data-category="${CSS.escape(focused.dataset.category)}"]`)?.focus();
+    else if (focused?.name) this.body.querySelector(`[name="${CSS.escape(focused.name)}"]`)?.focus();
     this.count.textContent = isFiltered(state) ? "on" : "";
     this.place.hidden = !names.length && !this.hasPrice;
   }

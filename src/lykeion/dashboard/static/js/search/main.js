@@ -15,13 +15,13 @@ let state = read(location.search);
 let photo = null; // {number, file, url}
 let item = null; // the item that "more like this" began at, as far as it is known
 let asking = null; // what ends the request that is under way
-const filters = new Filters((change) => go({ ...state, ...change, k: FIRST }, { keepsFocus: true }));
+const filters = new Filters((change) => go({ ...state, ...change, k: FIRST }));
 
-function go(next, { replace = false, keepsFocus = false } = {}) {
+function go(next, { replace = false } = {}) {
   state = next;
   const kept = { photo: photo?.number ?? null, item };
   history[replace ? "replaceState" : "pushState"](kept, "", location.pathname + write(state));
-  return run(keepsFocus);
+  return run();
 }
 
 function takePhoto(file) {
@@ -50,7 +50,7 @@ function question() {
   return [url, { method: "POST", headers: { "content-type": photo.file.type || "application/octet-stream" }, body: photo.file }];
 }
 
-async function run(keepsFocus) {
+async function run() {
   asking?.abort();
   const isAsked = photo !== null || state.item !== "";
   document.body.classList.toggle("searching", isAsked);
@@ -69,24 +69,20 @@ async function run(keepsFocus) {
   at("status").textContent = "Searching …";
   try {
     const [url, options] = question();
-    draw(await (await request(url, { ...options, signal })).json(), keepsFocus);
+    draw(await (await request(url, { ...options, signal })).json());
   } catch (error) {
     if (error.name === "AbortError") return;
     if (!(error instanceof Problem)) throw error;
     show(at("grid"));
     at("status").textContent = "";
-    show(at("notices"), drawProblem(error, () => run(false)));
+    show(at("notices"), drawProblem(error, () => run()));
   }
   at("grid").setAttribute("aria-busy", "false");
 }
 
-function draw(answer, keepsFocus) {
+function draw(answer) {
   filters.see(answer.items, !isFiltered(state));
-  const focused = keepsFocus && document.activeElement?.dataset?.category;
-  const named = keepsFocus && document.activeElement?.name;
   filters.draw(state);
-  if (focused) filters.place.querySelector(`[data-category="${CSS.escape(focused)}"]`)?.focus();
-  else if (named) filters.place.querySelector(`[name="${CSS.escape(named)}"]`)?.focus();
   if (state.item && !item) {
     const self = answer.items.find((one) => one.id === state.item);
     if (self) {
@@ -115,7 +111,7 @@ function drawQuery() {
         h("button", { class: "button slim only-touch", type: "button", data: { choose: "camera" } }, "Camera"),
         h("button", { class: "button slim", type: "button", on: { click: startAgain } }, "Clear"))));
   filters.draw(state);
-  show(document.querySelector(".query"), subject, filters.place);
+  show(at("subject"), subject);
   at("share").hidden = photo !== null;
 }
 
@@ -141,6 +137,7 @@ async function drawSamples() {
 }
 
 async function begin() {
+  document.querySelector(".query").append(filters.place);
   listen(takePhoto, toast);
   at("share").addEventListener("click", async () => {
     await navigator.clipboard.writeText(location.href);
@@ -150,7 +147,7 @@ async function begin() {
     state = { ...read(location.search), family: read(location.search).family || state.family };
     photo = photos.get(event.state?.photo) || null;
     item = event.state?.item || null;
-    run(false);
+    run();
   });
   try {
     ({ families } = await get("/v1/search/"));
@@ -172,7 +169,7 @@ async function begin() {
     if (!state.item) show(at("samples"), notice("warn", "Not ready yet.", error.message));
     at("samples").hidden = false;
   }
-  await run(false);
+  await run();
   if (!state.item) await drawSamples();
 }
 

@@ -1,0 +1,227 @@
+"""Behind the search: trainings, models, servings, pipelines, in a real browser."""
+
+import re
+
+import pytest
+from browser_site import Site
+from playwright.sync_api import Browser, Page, expect
+
+from lykeion.core.resources import StepStatus, Training, TrainingStatus
+
+pytestmark = pytest.mark.browser
+PAGES = [
+    "/",
+    "/trainings",
+    "/trainings/photo-search-1",
+    "/trainings/photo-search-2",
+    "/models",
+    "/models/photos",
+    "/servings",
+    "/pipelines",
+    "/docs",
+]
+
+
+def make_training(site: Site, name: str, status: TrainingStatus) -> Training:
+    spec = {"pipelineRef": {"name": "photo-search"}, "parameters": {"listings": "x.csv"}}
+    made = site.platform.resources.create(Training.model_validate({"metadata": {"name": name}, "spec": spec}))
+    kept = site.platform.resources.write_status(made.model_copy(update={"status": status}))
+    assert isinstance(kept, Training)
+    return kept
+
+
+def change(site: Site, training: Training, **fields: object) -> Training:
+    latest = site.platform.resources.get("Training", training.name)
+    kept = site.platform.resources.write_status(latest.model_copy(update={"status": latest.status.model_copy(update=fields)}))
+    assert isinstance(kept, Training)
+    return kept
+
+
+def test_trainings_show_state_steps_and_cache(page: Page) -> None:
+    page.goto("/trainings")
+    row = page.get_by_role("row").filter(has_text="photo-search-1")
+    expect(row).to_contain_text("Succeeded")
+    expect(row).to_contain_text("6 of 6")
+    failed = page.get_by_role("row").filter(has_text="photo-search-2")
+    expect(failed).to_contain_text("Failed")
+    expect(failed).to_contain_text("1 of 6")
+    expect(page.get_by_role("navigation").get_by_role("link", name="Trainings")).to_have_attribute("aria-current", "page")
+    row.get_by_role("link").click()
+    expect(page.get_by_role("heading", name="photo-search-1")).to_be_visible()
+
+
+def test_a_training_is_watched_as_it_goes(page: Page, site: Site) -> None:
+    training = make_training(
+        site, "live-1", TrainingStatus(phase="Running", steps=(StepStatus(name="work", phase="Running", done=1, total=10, unit="items"),))
+    )
+    page.goto("/trainings/live-1")
+    step = page.locator(".step[data-step=work]")
+    expect(step).to_contain_text("1 of 10 items")
+    page.evaluate("window.notReloaded = true")
+    change(site, training, steps=(StepStatus(name="work", phase="Running", done=7, total=10, unit="items"),))
+    expect(step).to_contain_text("7 of 10 items")
+    expect(step.get_by_role("progressbar")).to_have_attribute("aria-valuenow", "70")
+    change(site, training, phase="Succeeded", steps=(StepStatus(name="work", phase="Succeeded", cache="miss", why="the code differs"),))
+    expect(page.locator(".heading")).to_contain_text("Succeeded")
+    expect(page.get_by_role("button", name="Run again")).to_be_visible()
+    assert page.evaluate("window.notReloaded")
+
+
+def test_a_log_grows_while_it_is_read(page: Page, site: Site) -> None:
+    training = make_training(site, "live-2", TrainingStatus(phase="Running", steps=(StepStatus(name="work", phase="Running"),)))
+    path = site.platform.home.logs / "live-2" / "work.log"
+    path.parent.mkdir(parents=True)
+    path.write_text("first line\n")
+    page.goto("/trainings/live-2")
+    page.locator(".step[data-step=work] summary").click()
+    log = page.get_by_label("Log of work")
+    expect(log).to_contain_text("first line")
+    with path.open("a") as file:
+        file.write("<b>second</b> line\n")
+    expect(log).to_contain_text("<b>second</b> line")
+    change(site, training, phase="Succeeded", steps=(StepStatus(name="work", phase="Succeeded"),))
+
+
+def test_why_a_step_ran_and_why_it_failed_is_shown(page: Page) -> None:
+    page.goto("/trainings/photo-search-2")
+    expect(page.get_by_role("alert")).to_contain_text("No space left on device")
+    page.locator(".step[data-step=pictures] summary").click()
+    expect(page.locator(".step[data-step=pictures]")).to_contain_text("the input items differs")
+    expect(page.locator(".step[data-step=pictures]")).to_contain_text("after items")
+
+
+def test_a_steps_details_open_by_keyboard(page: Page) -> None:
+    page.goto("/trainings/photo-search-1")
+    page.locator(".step[data-step=report] summary").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator(".step[data-step=report]")).to_contain_text("0.991")
+
+
+def test_a_training_is_run_again(page: Page, site: Site) -> None:
+    make_training(site, "again", TrainingStatus(phase="Succeeded", steps=(StepStatus(name="work", phase="Succeeded"),)))
+    page.goto("/trainings/again")
+    page.get_by_role("button", name="Run again").click()
+    expect(page).to_have_url(re.compile("/trainings/again-r1$"))
+    expect(page.get_by_role("heading", name="again-r1")).to_be_visible()
+    assert site.platform.resources.get("Training", "again-r1").spec.parameters == {"listings": "x.csv"}
+
+
+def test_a_training_is_cancelled_only_when_that_is_confirmed(page: Page, site: Site) -> None:
+    make_training(site, "running", TrainingStatus(phase="Running", steps=(StepStatus(name="work", phase="Running"),)))
+    page.goto("/trainings/running")
+    page.get_by_role("button", name="Cancel").click()
+    dialog = page.get_by_role("dialog", name="Cancel running?")
+    expect(dialog).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    assert site.platform.resources.get("Training", "running").spec.state == "Run"
+    page.get_by_role("button", name="Cancel").click()
+    with page.expect_response("**/api/v1/trainings/running:cancel") as said:
+        page.get_by_role("button", name="Cancel it").click()
+    assert said.value.ok
+    assert site.platform.resources.get("Training", "running").spec.state == "Cancelled"
+
+
+def test_an_alias_is_rolled_back_and_moved_again(page: Page, site: Site) -> None:
+    page.goto("/models")
+    page.get_by_role("link", name="photos", exact=True).click()
+    expect(page.locator(".heading")).to_contain_text("stable → 3")
+    page.get_by_role("button", name="Roll back stable").click()
+    page.get_by_label("Why").fill("worse on shoes")
+    page.get_by_role("button", name="Roll back", exact=True).click()
+    expect(page.locator(".heading")).to_contain_text("stable → 2")
+    expect(page.locator(".timeline").first).to_contain_text("worse on shoes")
+    assert site.platform.repository.alias("photos", "stable") == 2
+    page.get_by_role("button", name="Make version 3 stable").click()
+    page.get_by_role("dialog").get_by_role("button", name="Make stable").click()
+    expect(page.locator(".heading")).to_contain_text("stable → 3")
+    assert site.platform.repository.alias("photos", "stable") == 3
+
+
+def test_a_models_metrics_are_drawn_and_read_out(page: Page) -> None:
+    page.goto("/models/photos")
+    expect(page.get_by_role("img", name="recall_at_10: 0.962 to 0.991 over 3 versions")).to_be_visible()
+    row = page.get_by_role("row").filter(has_text="0.984")
+    expect(row.get_by_role("link", name="photo-search-2")).to_be_visible()
+
+
+def test_servings_say_what_they_serve(page: Page) -> None:
+    page.goto("/servings")
+    card = page.get_by_role("listitem").filter(has=page.get_by_role("heading", name="photos", exact=True))
+    expect(card).to_contain_text("Ready")
+    expect(card).to_contain_text("photos@3")
+    card.get_by_role("link", name="Search").click()
+    expect(page.get_by_role("heading", name="Find it by a photo")).to_be_visible()
+
+
+def test_a_pipeline_is_run_with_what_it_needs(page: Page, site: Site) -> None:
+    page.goto("/pipelines")
+    page.get_by_role("button", name="Run").click()
+    listings = page.get_by_role("textbox", name=re.compile("listings"))
+    assert listings.evaluate("input => input.required")
+    listings.fill("catalogue.csv")
+    page.get_by_role("dialog").get_by_role("button", name="Run").click()
+    expect(page).to_have_url(re.compile(r"/trainings/photo-search-\d+$"))
+    made = site.platform.resources.get("Training", page.url.rpartition("/")[2])
+    assert made.spec.parameters == {"listings": "catalogue.csv", "family": "photos"}
+
+
+@pytest.mark.parametrize("path", ["/trainings/nope", "/models/nope"])
+def test_what_is_not_there_is_said_so(page: Page, path: str) -> None:
+    page.goto(path)
+    expect(page.get_by_role("heading", name=re.compile("Not found|No training"))).to_be_visible()
+
+
+def test_the_api_is_described_on_a_page_of_our_own(page: Page) -> None:
+    page.goto("/docs")
+    operation = page.locator(".operation").filter(has_text="/v1/search/photos")
+    expect(operation).to_contain_text("Search by photo")
+    page.get_by_text("/api/v1/trainings/{name}/logs/{step}").click()
+    expect(page.get_by_role("cell", name="follow", exact=True)).to_be_visible()
+
+
+NAMELESS = """() => [...document.querySelectorAll("a, button, input:not([hidden]), summary, img, [role=img], [role=progressbar]")]
+    .filter((one) => one.checkVisibility() && !one.closest("[aria-hidden=true]"))
+    .filter((one) => !(one.textContent.trim() || one.getAttribute("aria-label") || one.labels?.length || one.alt || one.hasAttribute("alt")))
+    .map((one) => one.outerHTML.slice(0, 120))"""
+TINY = """() => [...document.querySelectorAll("button, .nav a, summary, input")].filter((one) => one.checkVisibility())
+    .filter((one) => { const box = one.getBoundingClientRect(); return box.width > 1 && (box.height < 24 || box.width < 24); })
+    .map((one) => one.outerHTML.slice(0, 120))"""
+
+
+@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_every_page_fits_a_phone_and_names_what_can_be_touched(browser: Browser, site: Site, path: str, theme: str) -> None:
+    context = browser.new_context(
+        base_url=site.url, viewport={"width": 360, "height": 740}, color_scheme=theme, is_mobile=True, has_touch=True
+    )  # type: ignore[arg-type]
+    page = context.new_page()
+    page.goto(path)
+    page.wait_for_load_state("networkidle") if path in ("/", "/docs", "/models", "/models/photos") else expect(
+        page.locator("#page > *").first
+    ).to_be_visible()
+    expect(page.locator("#standing .badge")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    assert page.evaluate(NAMELESS) == []
+    assert page.evaluate(TINY) == []
+    background = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert (sum(map(int, re.findall(r"\d+", background)[:3])) < 200) == (theme == "dark")
+    context.close()
+
+
+def test_nothing_moves_for_those_who_do_not_want_it(browser: Browser, site: Site) -> None:
+    context = browser.new_context(base_url=site.url, reduced_motion="reduce")
+    page = context.new_page()
+    page.goto("/trainings")
+    expect(page.locator(".dots i.live").first).to_be_visible()
+    assert page.locator(".dots i.live").first.evaluate("dot => getComputedStyle(dot).animationIterationCount") == "1"
+    context.close()
+
+
+def test_the_focus_is_seen(page: Page) -> None:
+    page.goto("/trainings")
+    expect(page.get_by_role("row").first).to_be_visible()
+    for _ in range(4):
+        page.keyboard.press("Tab")
+        assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+        assert page.evaluate("parseFloat(getComputedStyle(document.activeElement).outlineWidth)") >= 2

@@ -1,0 +1,245 @@
+"""The search page in a real browser."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from browser_catalogue import draw
+from browser_site import Site
+from playwright.sync_api import BrowserContext, Page, expect
+
+pytestmark = pytest.mark.browser
+CARDS = ".item:not(.placeholder)"
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    path = tmp_path / "my photo.png"
+    path.write_bytes(draw("bags", 999))
+    return path
+
+
+@pytest.fixture
+def mode(site: Site) -> Iterator[Path]:
+    """How the search behind is; well again after the test."""
+    yield site.mode
+    site.mode.unlink(missing_ok=True)
+
+
+def search_by(page: Page, photo: Path) -> None:
+    page.goto("/")
+    page.set_input_files("#file", str(photo))
+    expect(page.locator(CARDS)).to_have_count(24)
+
+
+def test_a_chosen_photo_finds_items_at_once(page: Page, photo: Path, site: Site) -> None:
+    search_by(page, photo)
+    expect(page.locator("#status")).to_have_text("24 items in 11 ms")
+    expect(page.get_by_alt_text("The photo you searched by")).to_be_visible()
+    first = page.locator(CARDS).first
+    by_id = {item["id"]: item for item in site.catalogue}
+    item = by_id[str(first.get_attribute("data-id"))]
+    expect(first).to_contain_text(item["title"])
+    expect(first).to_contain_text(item["category"])
+    expect(first).to_contain_text("0.970")
+    expect(first.get_by_role("progressbar")).to_have_attribute("aria-valuenow", "97")
+    image = first.get_by_role("img", name=item["title"])
+    page.wait_for_function("image => image.complete && image.naturalWidth > 0", arg=image.element_handle())
+    assert page.title() == "Your photo · Lykeion"
+
+
+def test_the_file_dialog_opens_by_keyboard(page: Page, photo: Path) -> None:
+    page.goto("/")
+    expect(page.get_by_role("button", name="Choose a photo")).to_be_visible()
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    page.get_by_role("button", name="Choose a photo").focus()
+    with page.expect_file_chooser() as opened:
+        page.keyboard.press("Enter")
+    opened.value.set_files(str(photo))
+    expect(page.locator(CARDS)).to_have_count(24)
+
+
+@pytest.mark.parametrize("kind", ["drop", "paste"])
+def test_a_photo_is_dropped_or_pasted_anywhere(page: Page, kind: str) -> None:
+    page.goto("/")
+    page.evaluate(
+        """([kind, bytes]) => {
+            const data = new DataTransfer();
+            data.items.add(new File([new Uint8Array(bytes)], "p.png", {type: "image/png"}));
+            const event = kind === "drop" ? new DragEvent("drop", {dataTransfer: data, bubbles: true, cancelable: true})
+                                          : new ClipboardEvent("paste", {clipboardData: data, bubbles: true, cancelable: true});
+            document.body.dispatchEvent(event);
+        }""",
+        [kind, list(draw("lamps", 5))],
+    )
+    expect(page.locator(CARDS)).to_have_count(24)
+
+
+def test_dragging_a_photo_says_that_it_may_be_dropped(page: Page) -> None:
+    page.goto("/")
+    dragged = """name => { const data = new DataTransfer(); data.items.add(new File(["x"], "p.png", {type: "image/png"}));
+        document.body.dispatchEvent(new DragEvent(name, {dataTransfer: data, bubbles: true})); }"""
+    page.evaluate(dragged, "dragenter")
+    expect(page.locator("#cover")).to_be_visible()
+    page.evaluate(dragged, "dragleave")
+    expect(page.locator("#cover")).to_be_hidden()
+
+
+def test_what_is_no_picture_is_refused_with_its_name(page: Page) -> None:
+    page.goto("/")
+    page.evaluate(
+        """() => { const data = new DataTransfer(); data.items.add(new File(["x"], "notes.pdf", {type: "application/pdf"}));
+            document.body.dispatchEvent(new DragEvent("drop", {dataTransfer: data, bubbles: true, cancelable: true})); }"""
+    )
+    expect(page.get_by_role("status").filter(has_text="notes.pdf is no picture")).to_be_visible()
+
+
+def test_a_picture_of_the_catalogue_starts_a_search(page: Page) -> None:
+    page.goto("/")
+    page.get_by_role("button", name="Search by sample picture 1").click()
+    expect(page.locator(CARDS)).to_have_count(24)
+
+
+def test_more_like_this_can_be_shared_reloaded_and_gone_back_from(page: Page, photo: Path) -> None:
+    search_by(page, photo)
+    before = page.locator(CARDS).first.get_attribute("data-id")
+    page.locator(CARDS).nth(2).get_by_role("button", name=re.compile("More like")).click()
+    expect(page).to_have_url(re.compile(r"item=m\d+"))
+    expect(page.locator(".query")).to_contain_text("More like")
+    shared, first = page.url, page.locator(CARDS).first
+    expect(page.locator(CARDS)).to_have_count(24)
+    chosen = first.get_attribute("data-id")
+    page.get_by_role("button", name="Copy link").click()
+    assert page.evaluate("navigator.clipboard.readText()") == shared
+    page.reload()
+    expect(first).to_have_attribute("data-id", str(chosen))
+    page.go_back()
+    expect(page.locator("#start")).to_be_visible()  # a reloaded page has forgotten the photo, which never left this machine
+    page.goto(shared)
+    expect(first).to_have_attribute("data-id", str(chosen))
+    assert before != chosen
+
+
+def test_back_finds_the_photo_again(page: Page, photo: Path) -> None:
+    search_by(page, photo)
+    before = page.locator(CARDS).first.get_attribute("data-id")
+    page.locator(CARDS).nth(2).get_by_role("button", name=re.compile("More like")).click()
+    expect(page).to_have_url(re.compile("item="))
+    page.go_back()
+    expect(page.get_by_alt_text("The photo you searched by")).to_be_visible()
+    expect(page.locator(CARDS).first).to_have_attribute("data-id", str(before))
+
+
+def test_filters_narrow_stand_in_the_address_and_keep_the_focus(page: Page, site: Site) -> None:
+    item = site.catalogue[0]["id"]
+    page.goto(f"/?family=photos&item={item}")
+    expect(page.locator(CARDS)).to_have_count(24)
+    shoes = page.get_by_role("button", name=re.compile("^shoes"))
+    shoes.click()
+    expect(page.locator(CARDS)).to_have_count(sum(one["category"] == "shoes" for one in site.catalogue))
+    expect(page).to_have_url(re.compile("category=shoes"))
+    expect(page.locator("[data-category=shoes]")).to_be_focused()
+    expect(page.locator("[data-category=shoes]")).to_have_attribute("aria-pressed", "true")
+    page.get_by_label("Under").fill("100")
+    page.get_by_label("Under").press("Enter")
+    cheap = [one for one in site.catalogue if one["category"] == "shoes" and one["price"] is not None and one["price"] < 100]
+    expect(page.locator(CARDS)).to_have_count(len(cheap))
+    expect(page).to_have_url(re.compile("under=100"))
+    page.reload()
+    expect(page.locator(CARDS)).to_have_count(len(cheap))
+    expect(page.get_by_label("Under")).to_have_value("100")
+
+
+def test_filters_that_leave_nothing_can_be_removed(page: Page, site: Site) -> None:
+    page.goto(f"/?family=photos&item={site.catalogue[0]['id']}&from=100000")
+    expect(page.get_by_role("heading", name="Nothing found")).to_be_visible()
+    page.get_by_role("button", name="Remove the filters").click()
+    expect(page.locator(CARDS)).to_have_count(24)
+
+
+def test_more_is_shown_on_request(page: Page, photo: Path, site: Site) -> None:
+    search_by(page, photo)
+    page.get_by_role("button", name="Show more").click()
+    expect(page.locator(CARDS)).to_have_count(48)
+    page.get_by_role("button", name="Show more").click()
+    expect(page.locator(CARDS)).to_have_count(len(site.catalogue))
+    expect(page.get_by_role("button", name="Show more")).to_be_hidden()
+
+
+def test_a_part_that_is_missing_is_said(page: Page, photo: Path, mode: Path) -> None:
+    mode.write_text("partial")
+    search_by(page, photo)
+    expect(page.locator("#notices")).to_contain_text("A part is missing. 1 of 1 indexes did not answer")
+
+
+def test_an_error_is_told_in_the_servers_words_and_tried_again(page: Page, photo: Path, mode: Path) -> None:
+    mode.write_text("broken")
+    page.goto("/")
+    page.set_input_files("#file", str(photo))
+    expect(page.get_by_role("alert")).to_contain_text("Not ready. The index is being loaded; try again.")
+    mode.unlink()
+    page.get_by_role("button", name="Try again").click()
+    expect(page.locator(CARDS)).to_have_count(24)
+    expect(page.get_by_role("alert")).to_have_count(0)
+
+
+def test_a_file_that_is_no_picture_is_explained(page: Page, tmp_path: Path) -> None:
+    path = tmp_path / "fake.jpg"
+    path.write_text("<svg/>")
+    page.goto("/")
+    page.set_input_files("#file", str(path))
+    expect(page.get_by_role("alert")).to_contain_text("no picture that can be read")
+
+
+def test_an_item_that_is_gone_is_explained(page: Page) -> None:
+    page.goto("/?family=photos&item=nope")
+    expect(page.get_by_role("alert")).to_contain_text("No item 'nope'")
+
+
+def test_a_picture_that_is_missing_does_not_break_its_card(page: Page, photo: Path, site: Site) -> None:
+    page.route("**/v1/pictures/**", lambda route: route.fulfill(status=404, body="{}"))
+    search_by(page, photo)
+    expect(page.locator(CARDS).first).to_contain_text("picture not available")
+
+
+def test_titles_are_text_and_never_markup(page: Page, photo: Path) -> None:
+    def with_markup(route) -> None:
+        answer = route.fetch()
+        said = answer.json()
+        said["items"] = [{**said["items"][0], "title": "<img src=x onerror=alert(1)>", "category": "</li><b>x"}]
+        route.fulfill(response=answer, body=json.dumps(said))
+
+    page.route(re.compile(r"/v1/search/photos\?k="), with_markup)
+    page.goto("/")
+    page.set_input_files("#file", str(photo))
+    expect(page.locator(".item .title")).to_have_text("<img src=x onerror=alert(1)>")
+    assert page.locator(".item b").count() == 0
+
+
+def test_several_families_can_be_chosen(page: Page, photo: Path) -> None:
+    families = [{"family": name, "serving": name, "url": f"/v1/search/{name}", "ready": True} for name in ("photos", "logos")]
+    page.route(re.compile(r"/v1/search/$"), lambda route: route.fulfill(json={"families": families}))
+    page.goto("/")
+    group = page.get_by_role("group", name="What to search")
+    expect(group.get_by_role("button", name="photos")).to_have_attribute("aria-pressed", "true")
+    group.get_by_role("button", name="logos").click()
+    expect(page).to_have_url(re.compile("family=logos"))
+    expect(group.get_by_role("button", name="logos")).to_have_attribute("aria-pressed", "true")
+
+
+def test_without_a_family_the_way_to_one_is_shown(page: Page) -> None:
+    page.route(re.compile(r"/v1/search/$"), lambda route: route.fulfill(json={"families": []}))
+    page.goto("/")
+    expect(page.get_by_role("heading", name="Nothing to search yet")).to_be_visible()
+    expect(page.locator("#main")).to_contain_text("lykeion run")
+
+
+def test_a_platform_that_is_gone_is_said_so(page: Page, photo: Path, context: BrowserContext) -> None:
+    page.goto("/")
+    expect(page.locator(".sample").first).to_be_visible()
+    context.set_offline(True)
+    page.set_input_files("#file", str(photo))
+    expect(page.get_by_role("alert")).to_contain_text("No connection")
