@@ -20,6 +20,7 @@ from lykeion.search.index import open_index
 from lykeion.search.rows import write_rows
 from lykeion.search.tune import tune
 
+FLAT_LISTS = 2048  # more centroids are searched by a graph
 BLOCK = 8192  # rows that are projected and added at a time
 
 
@@ -40,17 +41,20 @@ def build(
     centroids: Floats,
     identity: Identity,
     progress: Callable[[int, int], None] | None = None,
+    *,
+    flat_up_to: int = FLAT_UP_TO,
 ) -> IndexManifest:
     """Write an index of `rows` (schema: `rows.ROW_SCHEMA`, then attributes; sorted by item, number) into `folder`.
 
     vectors: gives those of a slice of rows, `[n, d]`; they are scaled to length 1 here. centroids: `[lists, d]`.
+    flat_up_to: how many rows are compared exactly.
     Raises Invalid where a vector has no direction.
     """
     faiss.omp_set_num_threads(1)
     dimension = int(centroids.shape[1])
     write_rows(folder / ROWS_FILE, rows)
     write_vectors(folder / VECTORS_FILE, rows.num_rows, vectors, progress)
-    kind = "flat" if rows.num_rows <= FLAT_UP_TO else "ivf"
+    kind = "flat" if rows.num_rows <= flat_up_to else "ivf"
     files = [ROWS_FILE, VECTORS_FILE]
     if kind == "ivf":
         halves = map_rows(folder / VECTORS_FILE, rows.num_rows, dimension)
@@ -97,8 +101,13 @@ def write_lists(path: Path, vectors: Halves, centroids: Floats) -> None:
 
 
 def empty_lists(centroids: Floats) -> Any:
+    """An IVF over the generation's centroids. RaBitQ learns nothing: two indexes of a generation can be merged list by list."""
     dimension = int(centroids.shape[1])
-    quantizer = faiss.IndexFlatIP(dimension)
+    quantizer: Any = faiss.IndexFlatIP(dimension)
+    if len(centroids) > FLAT_LISTS:
+        quantizer = faiss.IndexHNSWFlat(dimension, 32, faiss.METRIC_INNER_PRODUCT)
+        quantizer.hnsw.efConstruction = 128
+        quantizer.hnsw.efSearch = 128
     quantizer.add(np.ascontiguousarray(centroids, np.float32))
     index = faiss.IndexIVFRaBitQ(quantizer, dimension, len(centroids), faiss.METRIC_INNER_PRODUCT)
     index.train(np.ascontiguousarray(centroids, np.float32))

@@ -9,6 +9,7 @@ indexes and narrow filters are searched exactly. Files are mapped, so processes 
 All methods may be called from several threads at once.
 """
 
+import math
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
@@ -28,8 +29,8 @@ from lykeion.search.rows import RowTable, open_rows
 
 EXACT_SHARE = 0.01  # a filter that lets fewer rows through is searched exactly
 EXACT_ROWS = 2000  # and one that lets so few through, whatever the share
-NARROW_SHARE = 0.2  # below it more lists are scanned …
-NARROW_FACTOR = 4  # … so many times more
+MOST_WIDENING = 8  # how many times more lists are scanned under a filter, at most
+FEWEST_CANDIDATES = 20  # that are scored again, however few rows are wanted
 FILTERS_KEPT = 64
 MOST_ROWS = 100 * MOST_ITEMS
 
@@ -96,9 +97,9 @@ class Index:
         elif exact or self._lists is None:
             scores, rows = self._exact.search(queries, k, None if allowed is None else allowed.bits)
         else:
-            probes = nprobe or self.tuning.nprobe
-            if allowed is not None and allowed.passed < NARROW_SHARE * self.count and nprobe is None:
-                probes *= NARROW_FACTOR
+            share = 1.0 if allowed is None else allowed.passed / self.count
+            # The nearest rows that pass a filter lie further away: look into more lists, as the filter is narrower.
+            probes = nprobe or math.ceil(self.tuning.nprobe * min(MOST_WIDENING, 1 / share))
             scores, rows = self._by_lists(queries, k, probes, allowed)
         if width > k:
             blank_scores, blank_rows = empty(len(queries), width - k)
@@ -115,7 +116,7 @@ class Index:
         selector = None if allowed is None else selector_of(allowed.bits)
         how = faiss.IVFSearchParameters()
         how.nprobe, how.sel = min(nprobe, self.lists), selector
-        _, candidates = self._lists.search(queries, min(self.count, int(np.ceil(k * self.tuning.refine))), params=how)
+        _, candidates = self._lists.search(queries, min(self.count, max(FEWEST_CANDIDATES, int(k * self.tuning.refine))), params=how)
         scores, rows = empty(len(queries), k)
         for number, query in enumerate(queries):
             some = candidates[number]

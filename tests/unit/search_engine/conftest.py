@@ -15,6 +15,7 @@ import pytest
 import lykeion.search
 from lykeion.search.build import Identity, build
 
+IDENTITY = Identity("photos", "sha256:" + "1" * 64, "sha256:" + "2" * 64)
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -78,7 +79,7 @@ def build_index(folder: Path, table: pa.Table, vectors: np.ndarray, lists: int =
     centroids = (
         vectors[random.choice(len(vectors), min(lists, len(vectors)), replace=False)] if len(vectors) else np.eye(dimension, dtype="f4")
     )
-    build(folder, table, lambda some: vectors[some], centroids, Identity("photos", "sha256:" + "1" * 64, "sha256:" + "2" * 64))
+    build(folder, table, lambda some: vectors[some], centroids, IDENTITY, flat_up_to=10_000)
     index = lykeion.search.open(folder)
     return SimpleNamespace(
         folder=folder,
@@ -99,9 +100,9 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
 
 @pytest.fixture(scope="session")
 def large(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
-    """An IVF index: 27 000 items, 54 000 rows, 32 dimensions."""
-    table = catalogue(27_000)
-    return build_index(tmp_path_factory.mktemp("large") / "index", table, clustered(table.num_rows, 32, clusters=400), lists=256)
+    """An IVF index: 6000 items, 12 000 rows, 64 dimensions."""
+    table = catalogue(6000)
+    return build_index(tmp_path_factory.mktemp("large") / "index", table, clustered(table.num_rows, 64, clusters=200), lists=128)
 
 
 @pytest.fixture
