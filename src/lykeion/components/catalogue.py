@@ -189,7 +189,15 @@ def finish(found: Found, said: Mapping[str, Any], folder: str) -> Signature:
         identity=identity(found.function, found.closure.modules, digests, found.environment, PYTHON),
         imports=tuple(sorted(found.closure.installed)),
         closure=tuple(sorted({relative(file, root) for file in (*found.closure.files, *covered)})),
+        sources={relative(file, root): digest for file, digest in of_the_author(found, digests)},
     )
+
+
+def of_the_author(found: Found, declared: Mapping[str, str]) -> list[tuple[Path, str]]:
+    """The files of a component that an edit may change during a run, with their SHA-256."""
+    code = zip(found.closure.files, found.closure.modules.values(), strict=True)
+    own = [(file, digest) for file, digest in code if PLATFORM not in file.parents and not LIBRARIES.intersection(file.parts)]
+    return [*own, *((found.home / name, digest) for name, digest in declared.items())]
 
 
 def relative(file: Path, folder: Path) -> str:

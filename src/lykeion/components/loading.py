@@ -8,20 +8,49 @@ import importlib
 import importlib.util
 import os
 import sys
+from collections.abc import Mapping
+from hashlib import sha256
 from importlib.machinery import EXTENSION_SUFFIXES, SOURCE_SUFFIXES, ExtensionFileLoader, FileFinder, SourceFileLoader
 from pathlib import Path
 from types import CodeType, ModuleType
+from typing import ClassVar
 
 from lykeion.components.base import Component
 
 
+class SourceChanged(Exception):
+    """A source file is not any more what it was when the run was planned, so its result would be kept under the key of other code."""
+
+
 class FromSource(SourceFileLoader):
-    """A module's code from its source, whatever lies in `__pycache__`; nothing is written there either."""
+    """A module's code from its source, whatever lies in `__pycache__`; nothing is written there either.
+
+    `planned`: file -> SHA-256 that its source must have. It is that of the very bytes that are compiled.
+    """
+
+    planned: ClassVar[dict[str, str]] = {}
 
     def get_code(self, fullname: str) -> CodeType:
         path = self.get_filename(fullname)
-        code: CodeType = self.source_to_code(self.get_data(path), path)
+        data = self.get_data(path)
+        require_planned(path, data)
+        code: CodeType = self.source_to_code(data, path)
         return code
+
+
+def require_planned(path: str, data: bytes) -> None:
+    wanted = FromSource.planned.get(os.path.realpath(path))
+    if wanted is not None and sha256(data).hexdigest() != wanted:
+        raise SourceChanged(
+            f"{path} was changed since this run was planned, so it was not run: start another run, which takes it as it is now"
+        )
+
+
+def expect(sources: Mapping[str, str], folder: str) -> None:
+    """Hold all that is loaded from now on to what was planned; paths are relative to `folder`. Raises SourceChanged, OSError."""
+    FromSource.planned.update({os.path.realpath(os.path.join(folder, path)): digest for path, digest in sources.items()})
+    for path in FromSource.planned:
+        require_planned(path, Path(path).read_bytes())
 
 
 def put_first(folder: str) -> None:

@@ -17,8 +17,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from lykeion.components import loading
 from lykeion.components.base import Component, Input, Output, Step, Window, arguments, partition_name, write_atomically
-from lykeion.components.loading import load
+from lykeion.components.loading import SourceChanged, expect, load
 from lykeion.core.pipelines.contract import ERROR_FILE, PROGRESS_FILE, RESULT_FILE, StepFile
 
 Seal = Callable[[str, StepFile, int | None], None]  # folder, step, partition: makes what lies in the folder whole, as the last act
@@ -34,6 +35,7 @@ def run(file: StepFile, seal: Seal) -> int:
     """Run one step whose paths are absolute; returns the exit code of its process."""
     before = set(sys.modules)
     try:
+        expect(file.sources, file.folder)
         component = load(file.component, file.folder)
         if file.mode == "fingerprint":
             write_result(Path(file.staging), {"fingerprint": fingerprint(component, file)})
@@ -173,7 +175,7 @@ def report(error: BaseException, staging: Path) -> int:
         "type": type(error).__name__,
         "message": message_of(error),
         "traceback": "".join(lines),
-        "retryable": not isinstance(error, ImportError | SyntaxError | NotImplementedError),
+        "retryable": not isinstance(error, ImportError | SyntaxError | NotImplementedError | SourceChanged),
     }
     with suppress(OSError):
         write_atomically(staging / ERROR_FILE, json.dumps(said))
@@ -193,6 +195,6 @@ def message_of(error: BaseException) -> str:
 def authors_frames(frames: TracebackType | None) -> TracebackType | None:
     """Without the platform's own frames at the top; all of them where there are no others."""
     kept = frames
-    while kept is not None and kept.tb_frame.f_code.co_filename in (__file__, load.__code__.co_filename):
+    while kept is not None and kept.tb_frame.f_code.co_filename in (__file__, loading.__file__):
         kept = kept.tb_next
     return kept or frames

@@ -4,13 +4,15 @@ import os
 import signal
 import time
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
 from lykeion.adapters.local import tasks as module
 from lykeion.adapters.volume.outputs import DirectoryOutputs
-from lykeion.core.values import Ref
+from lykeion.core.pipelines.contract import StepFile
+from lykeion.core.values import Ref, Task
 from lykeion.errors import NotFound, Unavailable
 
 from .conftest import OWNER, descriptors, key_of, task_of
@@ -446,3 +448,23 @@ def test_closing_is_quick_and_leaves_nothing(make_engine):
 def test_no_secrets_without_a_place_for_them():
     with pytest.raises(NotFound):
         module.no_secrets("a", "b")
+
+
+def test_a_source_that_was_edited_since_the_run_was_planned_is_not_run_under_the_old_key(engine, tmp_path):
+    source = "from lykeion import component, Output\nimport helper\n@component\ndef f(out: Output): (out.path / 'x').write_text(helper.X)\n"
+    files = {"mine.py": source, "helper.py": "X = 'planned'\n"}
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    sources = {name: sha256(text.encode()).hexdigest() for name, text in files.items()}
+    step = StepFile(
+        "f", f"{tmp_path}/mine.py:f", key_of("f"), folder=str(tmp_path), outputs=("out",), sources=sources, closure=tuple(files)
+    )
+    task = Task("monthly.f.1", OWNER, (step,))
+    (child,) = engine.run(task)
+    assert child.phase == "Succeeded"
+    engine.tasks.outputs.delete(key_of("f"))
+    (tmp_path / "helper.py").write_text("X = 'edited!'\n")
+    (child,) = engine.run(replace(task, name="monthly.f.2"))
+    assert child.phase == "Failed"
+    assert "helper.py was changed since this run was planned" in child.message
+    assert engine.tasks.outputs.find(key_of("f")) is None

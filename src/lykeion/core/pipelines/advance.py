@@ -221,6 +221,7 @@ def task(step: Step, signature: Signature, inputs: Inputs, status: StepStatus, r
         partition_count=signature.partitions,
         attempt=status.attempts,
         closure=signature.closure,
+        sources=signature.sources,
         material=material_of(step, signature, inputs, status, run).to_dict() if runs else {},
     )
     env, secrets = split_env(step.env)

@@ -43,6 +43,7 @@ class StepFile:
     attempt: int = 1
     deadline: float | None = None  # Unix time
     closure: tuple[str, ...] = ()  # source files that the identity covers; an import outside them is reported
+    sources: Mapping[str, str] = field(default_factory=dict)  # of `closure`, the author's own: file -> SHA-256 as it was planned
     command: tuple[str, ...] = ()  # for `image:` steps
     material: Mapping[str, Any] = field(default_factory=dict)  # what the key was made of; kept in the manifest for `lykeion explain`
 

@@ -24,7 +24,8 @@ class Signature:
     """A component as planning and checking see it.
 
     `inputs` and `outputs`: name -> type name ("" fits everything). `identity` is the digest of the code that decides the result;
-    `closure` the source files it covers; `imports` the third-party packages they import, sorted.
+    `closure` the source files it covers, `sources` the SHA-256 of those that are not Lykeion's or a package's; `imports` the third-party
+    packages they import, sorted.
     `optional` inputs may stay unwired. `partitions`: into how many parts its items fall (0: one worker).
     """
 
@@ -42,6 +43,7 @@ class Signature:
     identity: str = ""
     imports: tuple[str, ...] = ()
     closure: tuple[str, ...] = ()
+    sources: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
