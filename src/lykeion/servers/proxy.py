@@ -226,7 +226,7 @@ def checked(numbers: Sequence[float], dimension: int) -> np.ndarray[Any, Any]:
     with np.errstate(over="ignore"):
         vector = np.asarray(numbers, "<f4")
     if not np.isfinite(vector).all():
-        raise Refused(400, "the vector holds a number that is too large for 32 bits")
+        raise Refused(400, "the vector holds a number that is not finite, or too large for 32 bits")
     if not vector.any():
         raise Refused(400, "the vector is zero, and nothing is like nothing")
     return vector

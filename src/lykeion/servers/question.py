@@ -1,6 +1,5 @@
 """What a search request asks, read from its URL, headers and body, or refused with a sentence that says why. Pure."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -134,8 +133,6 @@ def json_question(body: bytes) -> Item | Vector:
             raise Refused(400, f"an item's id has 1 to {LONGEST_ITEM} characters")
         return Item(found.item)
     assert found.vector is not None
-    if not all(map(math.isfinite, found.vector)):
-        raise Refused(400, "the vector holds a number that is not finite")
     return Vector(found.vector)
 
 
