@@ -141,8 +141,10 @@ platform.until(lambda: False, 60)
     end = time.monotonic() + 5
     while platform.alive(service):
         assert time.monotonic() < end
+    assert list(platform.home.sockets.iterdir()) != []
     platform_of(tmp_path).children.close()
     assert not any(map(platform.alive, grandchildren))
+    assert list(platform.home.sockets.iterdir()) == []
 
 
 def test_close_leaves_nothing_running(platform_of: Any, tmp_path: Path) -> None:

@@ -2,10 +2,12 @@
 
 import json
 import os
+import resource
 import signal
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +100,33 @@ def test_a_log_that_grows_is_cut_and_its_older_part_kept_once(tmp_path: Path) ->
     os.write(descriptor, b"b" * 10)
     os.close(descriptor)
     assert (log.read_bytes(), (tmp_path / "photos-0.log.1").read_bytes()) == (b"b" * 10, b"a" * 100)
+
+
+def test_a_platform_that_may_open_no_more_files_goes_on_when_it_may_again(platform: Any) -> None:
+    platform.up()
+    platform.children.apply(platform.service(name="other"))
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(map(int, os.listdir("/proc/self/fd"))) + 1, before[1]))
+    opened: list[int] = []
+    try:
+        with suppress(OSError):
+            while True:
+                opened.append(os.open("/dev/null", os.O_RDONLY))
+        os.kill(platform.processes()[0], signal.SIGKILL)
+        platform.until(lambda: "Too many open files" in platform.child().message)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+        for descriptor in opened:
+            os.close(descriptor)
+    platform.until(lambda: platform.child().ready and platform.child("other").ready)
+
+
+def test_a_log_that_was_removed_does_not_end_the_platform(platform: Any) -> None:
+    platform.up()
+    (platform.home.logs / "services" / "photos-0.log").unlink()
+    platform.services.kept["photos"].replicas[0].log_due = 0.0
+    platform.children.wait(0.2)
+    assert platform.child().ready
 
 
 def test_a_service_that_is_wanted_again_while_it_drains_comes_back(platform: Any) -> None:

@@ -81,10 +81,16 @@ class Replica:
         command = [sys.executable, "-I", "-S", leash.__file__, str(os.getpid()), str(self.launch.memory), *given]
         log = open_log(self.launch.log)
         try:
-            self.process = subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log, process_group=0)
+            process = subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log, process_group=0)
         finally:
             os.close(log)
-        self.pidfd = os.pidfd_open(self.process.pid)
+        try:
+            self.pidfd = os.pidfd_open(process.pid)
+        except OSError:
+            process.kill()
+            process.wait()
+            raise
+        self.process = process
         self.selector.register(self.pidfd, EVENT_READ, self)
         self.started, self.started_at = now, self.clock.now()
         self.answer, self.missed, self.heard, self.changed = Answer(reason="is starting"), 0, None, True
@@ -127,7 +133,11 @@ class Replica:
         if now < due:
             return due
         self.asked = now
-        self.probe = Probe(self.socket)
+        try:
+            self.probe = Probe(self.socket)
+        except OSError as wrong:  # no more files may be opened
+            self.take(Answer(reason=f"cannot be asked: {wrong.strerror}"), now)
+            return now + ASK_LATER
         answer = self.probe.begin()
         if answer is not None:
             self.take(answer, now)
@@ -153,7 +163,8 @@ class Replica:
         self.selector.unregister(self.pidfd)
         os.close(self.pidfd)
         self.drop_probe()
-        self.socket.unlink(missing_ok=True)
+        for left in (self.socket, *self.socket.parent.glob(f"{self.socket.name}.*")):  # its own, and its workers'
+            left.unlink(missing_ok=True)
         self.how_it_ended = said_of(self.process.returncode)
         self.process, self.pidfd, self.changed = None, -1, True
         self.answer = Answer()
@@ -189,10 +200,11 @@ def open_log(path: Path) -> int:
 
 
 def shorten(log: Path, longest: int = LONGEST_LOG) -> None:
-    """Put a log that has grown long aside, in place of what was put aside before."""
-    if log.stat().st_size > longest:
-        shutil.copyfile(log, log.with_name(f"{log.name}.1"))
-        os.truncate(log, 0)
+    """Put a log that has grown long aside, in place of what was put aside before. One that is gone, or has no room, stays as it is."""
+    with suppress(OSError):
+        if log.stat().st_size > longest:
+            shutil.copyfile(log, log.with_name(f"{log.name}.1"))
+            os.truncate(log, 0)
 
 
 def said_of(code: int) -> str:

@@ -64,6 +64,8 @@ class Services:
         self.changed = False
         self.due = 0.0
         kill_tokened(f"{TOKEN}={home.token}\0")
+        for left in home.sockets.glob("[0-9a-f]" * 8 + "-*"):
+            left.unlink(missing_ok=True)
 
     def fileno(self) -> int:
         return self.selector.fileno()
