@@ -84,8 +84,12 @@ class Parents:
         self._number = 0
 
     def get(self, imports: Sequence[str]) -> Parent | None:
-        """The parent for a set of imports, started where there is none; None where too many others are busy."""
+        """The parent for a set of imports, or one that has more; started where there is none; None where too many others are busy."""
         wanted = tuple(sorted(set(imports)))
+        if wanted and wanted not in self.alive:
+            larger = [parent for names, parent in self.alive.items() if set(names) > set(wanted)]
+            if larger:
+                return min(larger, key=lambda parent: len(parent.imports))
         if wanted not in self.alive:
             if wanted and not self._make_room():
                 return None
