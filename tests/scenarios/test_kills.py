@@ -133,7 +133,7 @@ def test_what_a_dead_engine_had_sealed_is_adopted_and_not_run_again(install):
     install.all_is_well(1)
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, 2])
 def test_random_kills_never_leave_a_wrong_result_nor_repeat_a_finished_step(install, seed):
     chance = random.Random(seed)
     steps, kills = 30, 0
@@ -164,12 +164,12 @@ def test_random_kills_never_leave_a_wrong_result_nor_repeat_a_finished_step(inst
 
 
 def test_a_second_engine_on_the_same_home_is_refused_and_harms_nothing(install):
-    first = install.start(30)
+    first = install.start(12)
     second = subprocess.run(
-        [sys.executable, str(DRIVER), str(install.home), str(install.journal), "30", "1"], capture_output=True, text=True, timeout=30
+        [sys.executable, str(DRIVER), str(install.home), str(install.journal), "12", "1"], capture_output=True, text=True, timeout=30
     )
     assert second.returncode == 1
     assert "Unavailable" in second.stderr
     assert first.wait(60) == 0
     assert max(Counter(install.began()).values()) == 1
-    install.all_is_well(30)
+    install.all_is_well(12)

@@ -35,8 +35,8 @@ class DirectoryOutputs:
     """The port `Outputs` on the folders of a home."""
 
     def __init__(self, home: Path) -> None:
-        self.home = home
-        self.folder = home / "outputs"
+        self.home = home.resolve()
+        self.folder = self.home / "outputs"
         self._known: dict[str, Known] = {}
         self._unsynced = 0.0  # since when there are keys that a power failure could take back; 0 where there are none
         self.folder.mkdir(parents=True, exist_ok=True)
