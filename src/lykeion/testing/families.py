@@ -13,7 +13,7 @@ import pyarrow as pa
 from onnx import TensorProto, helper
 from PIL import Image
 
-from lykeion.core.content import canonical, digest_of_value
+from lykeion.core.content import FileDigest, canonical, digest_of_files
 from lykeion.core.values import ModelVersion
 from lykeion.search.build import Identity, build
 from lykeion.search.extractor import Extractor, ExtractorDescription
@@ -80,7 +80,7 @@ def write_family(volume: Path, version: int = 1, items: int = 60, *, family: str
     """`models/<family>/<version>` and, where it is not there yet, `models/<family>-space/<space>` below `volume`."""
     space_folder = volume / "models" / f"{family}-space" / str(space)
     used = Space.load(space_folder) if space_folder.exists() else write_space(space_folder, seed=space)
-    generation = digest_of_value([family, used.embedding])
+    generation = content_of(space_folder)
     ids = [f"item-{number:05d}" for number in range(items)]
     pictures = {name: draw(1000 * seed + number) for number, name in enumerate(ids)}
     extractor = Extractor.load(space_folder)
@@ -90,8 +90,7 @@ def write_family(volume: Path, version: int = 1, items: int = 60, *, family: str
     identity = Identity(family, generation, used.embedding)
     build(folder, rows(ids, pictures, version), lambda part: vectors[part], used.centroids, identity)
     said = {"generation": generation, "embedding": used.embedding, "dimension": used.dimension}
-    digest = "sha256:" + sha256((folder / "index.json").read_bytes()).hexdigest()
-    made = ModelVersion(family, version, digest, said)
+    made = ModelVersion(family, version, content_of(folder), said)
     return Family(made, ModelVersion(f"{family}-space", space, generation), ids, vectors, pictures)
 
 
@@ -115,6 +114,14 @@ def rows(ids: Sequence[str], pictures: Mapping[str, bytes], version: int) -> pa.
     for name, values in attributes.items():
         table = table.append_column(name, pa.array(values))
     return table
+
+
+def content_of(folder: Path) -> str:
+    """The digest of a folder's files, as the model repository takes it."""
+    files = sorted(file for file in folder.rglob("*") if file.is_file())
+    return digest_of_files(
+        FileDigest(file.relative_to(folder).as_posix(), file.stat().st_size, sha256(file.read_bytes()).hexdigest()) for file in files
+    )
 
 
 def write_document(folder: Path, name: str, content: Any) -> str:

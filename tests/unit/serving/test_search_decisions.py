@@ -134,7 +134,7 @@ def test_a_family_comes_up_and_says_so():
     assert status.conditions[0].status == "True"
     assert (status.serving, status.url, status.ready_workers, status.observed_generation) == (("photos@1",), "/v1/search/photos", 2, 3)
     assert world.decide("photos-index").status.serving == ("photos@1",)
-    assert world.decide("photos").look_again == 2.0
+    assert world.decide("photos").look_again is None
 
 
 def test_the_space_is_found_by_content_and_mounted_with_the_cover():

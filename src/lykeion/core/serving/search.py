@@ -11,7 +11,7 @@ from lykeion.core.serving.take_over import Told, addresses, covered, entry, load
 from lykeion.core.values import Applied, Child, Decision, Document, Event, ModelVersion, Observed, Ref, Route, Service, Target
 
 SOON = 0.5  # seconds to the next look while something is under way
-LATER = 2.0  # and otherwise: an alias may have moved
+LATER = None  # nothing is under way: whoever asks looks for moved aliases in a time of his own
 ENVIRONMENT = {  # one thread per worker, and none in the supervisor, which forks
     "OMP_NUM_THREADS": "1",
     "OMP_WAIT_POLICY": "PASSIVE",
