@@ -7,6 +7,7 @@ was read could change again unseen, so it is not remembered until it has rested.
 import os
 import time
 from collections.abc import Mapping
+from functools import lru_cache
 from hashlib import file_digest
 from pathlib import Path
 from typing import NamedTuple
@@ -43,7 +44,7 @@ class StatDigests:
 
     def __init__(self, file: Path) -> None:
         self.file = file
-        self.before = load(file)
+        self.before = remembered(file)
         self.seen: dict[str, tuple[Stat, bytes]] = {}
 
     def known(self, path: str, stat: Stat) -> bytes | None:
@@ -74,7 +75,16 @@ class StatDigests:
         write_table(self.file, pa.table([paths, *columns, [digest for _, digest in entries]], schema=SCHEMA))
 
 
-def load(file: Path) -> Mapping[str, tuple[Stat, bytes]]:
+def remembered(file: Path) -> Mapping[str, tuple[Stat, bytes]]:
+    """What the file holds; read once per process for as long as it stays the same."""
+    try:
+        return load(file, Stat.of(file.stat()))
+    except FileNotFoundError:
+        return {}
+
+
+@lru_cache(maxsize=2)
+def load(file: Path, _stat: Stat) -> Mapping[str, tuple[Stat, bytes]]:
     """Nothing where the file is absent or damaged: it is a cache."""
     try:
         table = read_table(file)
