@@ -428,6 +428,36 @@ def test_a_publication_that_finds_no_room_is_tried_again(engine, monkeypatch):
     assert (engine.children()["monthly.make.1"].reason, read(engine, "make")) == ("", "hello")
 
 
+def test_a_task_can_be_cancelled_while_its_outputs_wait_for_room(engine, monkeypatch):
+    monkeypatch.setattr(module, "RETRY_SECONDS", 0.05)
+    publish = engine.tasks.outputs.publish
+
+    def full(*given):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(engine.tasks.outputs, "publish", full)
+    engine.tasks.start(task_of("make"))
+    engine.until(lambda: engine.children()["monthly.make.1"].reason == "DiskFull")
+    engine.tasks.cancel("monthly.make.1")
+    monkeypatch.setattr(engine.tasks.outputs, "publish", publish)
+    engine.until(lambda: engine.children()["monthly.make.1"].phase == "Failed")
+    assert engine.children()["monthly.make.1"].reason == "Cancelled"
+    assert engine.tasks.outputs.find(key_of("make")) is not None  # it was finished, and is kept
+
+
+def test_a_parent_that_is_killed_fails_its_steps_as_lost_and_the_next_step_has_a_new_one(engine):
+    engine.tasks.start(task_of("hang_badly"))
+    engine.until(lambda: len(daemons()) == 1)
+    (parent,) = engine.tasks._parents.alive.values()
+    os.kill(parent.process.pid, signal.SIGKILL)
+    engine.until(lambda: engine.children()["monthly.hang_badly.1"].phase == "Failed")
+    assert engine.children()["monthly.hang_badly.1"].reason == "Lost"
+    for daemon in daemons():  # a session of its own, no environment, and its adoptive parent is gone: nobody can know it
+        os.kill(daemon, signal.SIGKILL)
+    assert engine.running() == []
+    assert engine.run(task_of("make"))[0].phase == "Succeeded"
+
+
 def test_two_engines_cannot_have_one_home(engine, make_engine):
     with pytest.raises(Unavailable, match="tasks: held by"):
         make_engine()

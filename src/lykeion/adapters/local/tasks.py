@@ -337,6 +337,7 @@ class Tasks:
         del self._working[attempt]
         if worker.pidfd is not None:
             os.close(worker.pidfd)
+            worker.pidfd = None
         worker.code = code
         job.child = replace(job.child, cpu=job.child.cpu + cpu)
         self._changed = True
