@@ -1,5 +1,6 @@
 """What a Training publishes once all its steps have succeeded: versions of models, and the aliases that move to them."""
 
+from collections import Counter
 from collections.abc import Mapping
 
 from lykeion.core.pipelines.contract import StepFile
@@ -31,12 +32,14 @@ def alias_of(publish: Publish) -> str:
 
 
 def metrics_of(steps: Mapping[str, StepStatus]) -> dict[str, float]:
-    """All metrics of a run: by name, and by "step.name" where two steps use one."""
+    """All metrics of a run, by name, and those that several steps report by "step.name" too."""
+    reported = Counter(name for status in steps.values() for name in status.metrics)
     metrics: dict[str, float] = {}
     for status in steps.values():
         for name, value in status.metrics.items():
             metrics[name] = value
-            metrics[f"{status.name}.{name}"] = value
+            if reported[name] > 1:
+                metrics[f"{status.name}.{name}"] = value
     return metrics
 
 
