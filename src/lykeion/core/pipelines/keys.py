@@ -47,20 +47,28 @@ class KeyMaterial:
 
     @staticmethod
     def of(stored: Mapping[str, Any]) -> "KeyMaterial":
-        """From what a manifest keeps."""
-        tuples = {"outputs": tuple(stored["outputs"]), "window": tuple(stored["window"]) if stored["window"] else None}
-        return KeyMaterial(**{**stored, **tuples})
+        """From what a manifest keeps, also one that another version of Lykeion wrote: fields that this one has not are passed over."""
+        known = {name: value for name, value in stored.items() if name in KeyMaterial.__slots__}
+        window = known.get("window")
+        return KeyMaterial(
+            **{"identity": "", **known, "outputs": tuple(known.get("outputs", ())), "window": tuple(window) if window else None}
+        )
 
     def differs_from(self, other: "KeyMaterial") -> list[str]:
         """Which parts differ, as sentences, for `lykeion explain`; empty where the keys are the same."""
-        sentences = [f"input {name} changed" for name in sorted(self.inputs) if self.inputs.get(name) != other.inputs.get(name)]
+        sentences = [
+            f"input {name} {'changed' if name in other.inputs else 'was not there'}"
+            for name in sorted(self.inputs)
+            if self.inputs[name] != other.inputs.get(name)
+        ]
+        sentences += [f"input {name} is not there any more" for name in sorted(other.inputs.keys() - self.inputs.keys())]
         named = {"parameters": "parameter", "env": "environment variable"}
         for part, noun in named.items():
             mine, theirs = getattr(self, part), getattr(other, part)
             sentences += [
                 f"{noun} {name}: {shown(theirs, name)} then, {shown(mine, name)} now"
                 for name in sorted(mine.keys() | theirs.keys())
-                if mine.get(name, MISSING) != theirs.get(name, MISSING)
+                if written(mine, name) != written(theirs, name)
             ]
         plain = {
             "identity": "the component's code, its requirements or the Python version",
@@ -83,6 +91,11 @@ class Missing:
 
 
 MISSING = Missing()
+
+
+def written(values: Mapping[str, Any], name: str) -> bytes | None:
+    """A value as the key sees it: to Python, 1, 1.0 and true are equal."""
+    return canonical(values[name]) if name in values else None
 
 
 def shown(values: Mapping[str, Any], name: str) -> str:
