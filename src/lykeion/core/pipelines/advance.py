@@ -193,7 +193,11 @@ def fingerprinted(step: Step, signature: Signature, inputs: Inputs, status: Step
         return Advance(ended(status, "Failed", run.observed.now, **fields))
     if child.phase != "Succeeded":
         return Advance(status)
-    return advance(step, with_step(run, changed(status, fingerprint=str(child.results[step.name].result["fingerprint"]))))
+    said = str(child.results[step.name].result["fingerprint"])
+    if not said:  # it would make every state of the outside the same
+        message = "its fingerprint is empty: return a digest, an ETag or a watermark"
+        return Advance(ended(status, "Failed", run.observed.now, reason="Error", message=message))
+    return advance(step, with_step(run, changed(status, fingerprint=said)))
 
 
 def with_step(run: Run, status: StepStatus) -> Run:
