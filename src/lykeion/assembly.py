@@ -2,10 +2,11 @@
 
 import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from time import monotonic
 
 from lykeion.adapters.local.children import LocalChildren
 from lykeion.adapters.local.home import Home
@@ -16,15 +17,17 @@ from lykeion.adapters.local.tasks import Tasks
 from lykeion.adapters.local.wake import Bell
 from lykeion.adapters.volume.outputs import DirectoryOutputs
 from lykeion.components.catalogue import Catalogue
-from lykeion.core.resources import Pipeline
+from lykeion.core.resources.metadata import check_name
+from lykeion.core.serving.names import index_serving
 from lykeion.core.values import ModelVersion
-from lykeion.daemons.planning import plan
 from lykeion.daemons.servings import Servings
 from lykeion.daemons.trainings import Trainings
-from lykeion.errors import NotFound
+from lykeion.errors import Corrupt, NotFound
 from lykeion.repository import Repository, open_repository
+from lykeion.repository.layout import version_folder
 
 RUNNER = "lykeion.components.runner:run"
+HOUR = 3600.0
 
 
 class SystemClock:
@@ -57,7 +60,7 @@ class Platform:
     def mount(self, version: ModelVersion) -> None:
         """Make a version's files appear at `models/NAME/VERSION` of the volume: by a link where the repository is on this machine."""
         target = self.home.root / version.path
-        if target.exists():
+        if target.exists() and self.is_ours(target, version):
             return
         source = self.repository.path(version.model, version.version, self.home.cache / "models")
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -66,25 +69,49 @@ class Platform:
         beside.symlink_to(source, target_is_directory=True)
         beside.replace(target)
 
+    def is_ours(self, target: Path, version: ModelVersion) -> bool:
+        """Whether what is mounted came from this repository: the one before (another LYKEION_REPOSITORY) counted its own versions."""
+        here = self.repository.store.local_path(version_folder(version.model, version.version))
+        return target.resolve() == here.resolve() if here is not None else True
+
     def mounted(self, selector: str) -> tuple[ModelVersion, Path]:
         """A version and the folder with its files. Raises NotFound."""
         version = self.repository.resolve(selector)
         self.mount(version)
         return version, self.home.root / version.path
 
-    def check(self, pipeline: Pipeline, parameters: Mapping[str, Any]) -> None:
-        """Raises Invalid with everything that would keep a run of this pipeline from starting."""
-        plan(pipeline, parameters, None, self.components)
-
     def deployed(self) -> dict[str, str]:
-        """serving -> alias, of every version that an alias names and that was published to be served."""
+        """serving -> alias, of every version that an alias names and that was published to be served.
+
+        A version whose manifest is damaged keeps no other from being served.
+        """
         found = {}
         for model in self.repository.models():
             for alias, version in self.repository.aliases(model).items():
-                deploy = self.repository.manifest(model, version).deploy
-                if deploy.get("serving") and deploy.get("track") == alias:
-                    found[str(deploy["serving"])] = alias
+                with suppress(Corrupt, NotFound):
+                    deploy = self.repository.manifest(model, version).deploy
+                    if deploy.get("track") == alias and is_name(deploy.get("serving")):
+                        found[str(deploy["serving"])] = alias
         return found
+
+    def close(self) -> None:
+        self.bell.close()
+        self.resources.close()
+
+    def __enter__(self) -> "Platform":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def is_name(given: object) -> bool:
+    """Whether a Serving can have this name, and its index servers theirs. What other publishers write need not be one."""
+    try:
+        check_name(index_serving(str(given or "")))
+    except ValueError:
+        return False
+    return bool(given)
 
 
 def home_folder(given: str | None) -> str:
@@ -137,15 +164,15 @@ def servings(platform: Platform, engine: LocalChildren) -> Servings:
 
 
 def journalled(platform: Platform) -> Callable[[], Mapping[str, str]]:
-    """`deployed`, looked up again only when the repository's journal has grown."""
-    seen, known = -1, dict[str, str]()
+    """`deployed`, looked up again only when the repository's journal has grown, and once an hour: see `Repository.journal`."""
+    seen, known, looked = 0, dict[str, str](), -HOUR
 
     def deployed() -> Mapping[str, str]:
-        nonlocal seen, known
-        entries = platform.repository.journal(max(seen, 0))
-        if entries or seen < 0:
-            seen = max([seen, 0, *(int(entry["n"]) for entry in entries)])
-            known = platform.deployed()
+        nonlocal seen, known, looked
+        entries = platform.repository.journal(seen)
+        if entries or monotonic() - looked >= HOUR:
+            known = platform.deployed()  # what it raises leaves us where we were: we look again
+            seen, looked = max([seen, *(int(entry["n"]) for entry in entries)]), monotonic()
         return known
 
     return deployed

@@ -10,7 +10,8 @@ from typing import Protocol
 from lykeion.ports import Children
 
 LONGEST_WAIT = 1.0
-REST = 5  # times as long as a pass took
+REST = 5  # times as long as a pass took,
+LONGEST_REST = 1.0  # but what ended meanwhile, and who asks us to stop, need not wait longer than this
 
 
 class Part(Protocol):
@@ -27,8 +28,8 @@ def control(parts: Callable[[], list[Part]], children: Children, done: Callable[
     while not done():
         before = monotonic()
         pauses = [pause for part in parts() if (pause := part.pass_()) is not None]
-        rested = monotonic() + REST * (monotonic() - before)
+        rested = monotonic() + min(REST * (monotonic() - before), LONGEST_REST)
         if not done():
             children.wait(min([*pauses, LONGEST_WAIT]))
-            while (left := rested - monotonic()) > 0:
+            while (left := rested - monotonic()) > 0 and not done():
                 children.wait(left)

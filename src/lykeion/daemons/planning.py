@@ -1,62 +1,124 @@
-"""What a run is planned from: the pipeline with its parameters filled in, and what its components say of themselves."""
+"""What a run is planned from: the pipeline with its parameters filled in, and what its components say of themselves.
 
-from collections.abc import Mapping
+Whatever is wrong is told at once: `plan` raises all problems of a pipeline that can be read, `faults` adds those to what a file shows.
+"""
+
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lykeion.core.pipelines.begin import Surroundings
+from lykeion.core.pipelines.begin import Surroundings, unknown_steps
 from lykeion.core.pipelines.check import check
-from lykeion.core.pipelines.parameters import given_parameters
+from lykeion.core.pipelines.parameters import GIVEN, read_parameters
+from lykeion.core.pipelines.signature import Signature
 from lykeion.core.pipelines.template import Values, fill_spec
 from lykeion.core.resources.metadata import SOURCE_FILE
-from lykeion.core.resources.parse import lines_of
+from lykeion.core.resources.parse import Parsed, Reading, all_problems, in_order, lines_of, touches
 from lykeion.core.resources.pipeline import Pipeline, PipelineSpec
+from lykeion.core.resources.places import Lines, Place
+from lykeion.core.resources.suggest import STAND_IN
 from lykeion.core.resources.training import WindowSpec
 from lykeion.errors import Invalid, Problem
 from lykeion.ports import Components
 
+LOCK = "spec.environment.requirements"
 
-def plan(pipeline: Pipeline, parameters: Mapping[str, Any], window: WindowSpec | None, components: Components) -> Surroundings:
+
+def plan(
+    pipeline: Pipeline, parameters: Mapping[str, Any], window: WindowSpec | None, components: Components, only: Sequence[str] = ()
+) -> Surroundings:
     """Raises Invalid with everything that keeps the pipeline from being run: parameters, components, what does not fit together."""
-    values = Values(given_parameters(pipeline.spec, parameters), (window.start.isoformat(), window.end.isoformat()) if window else None)
     source = pipeline.metadata.annotations.get(SOURCE_FILE, "")
     folder = str(Path(source).parent) if source else ""
-    spec = fill_spec(pipeline.spec, values)
-    refuse_images(spec, source)
-    signatures = components.describe_all(folder, [step.component for step in spec.steps if step.component], lock_of(spec, folder))
-    problems = check(spec, signatures, source, filled=True)
-    if problems:  # once more with line numbers, which cost a parse
-        path = Path(source)
-        lines = lines_of(path.read_text(), source, pipeline) if path.is_file() else None
-        raise Invalid(check(spec, signatures, source, lines, filled=True))
+    values, wrong = read_parameters(pipeline.spec, parameters)
+    wrong += [*unknown_steps(pipeline.spec, only), *images(pipeline.spec, Place(source, path=("spec",)))]
+    signatures, unfound = described(pipeline.spec, folder, components)
+    spec = pipeline.spec
+    if not wrong:
+        try:
+            spec = fill_spec(spec, Values(values, (window.start.isoformat(), window.end.isoformat()) if window else None))
+        except Invalid as error:
+            wrong += error.problems
+    if wrong or unfound or check(spec, signatures, filled=True):
+        place = Place(source, lines_written(pipeline, source), ("spec",))
+        unfit = check(spec, signatures, source, place.lines, filled=not wrong)
+        raise Invalid(once([*wrong, *(placed(problem, spec, place) for problem in unfound), *unfit]))
     return Surroundings(spec, folder, signatures)
 
 
-def refuse_images(spec: PipelineSpec, source: str) -> None:
-    """Steps that run an image wait for an engine that can; raises Invalid with each."""
-    remedy = "use a component"
-    images = [
-        Problem(
-            f"step {step.name} runs an image; this engine runs components only",
-            f"spec.steps[{number}].image",
-            step.image,
-            source,
-            0,
-            remedy,
+def lines_written(pipeline: Pipeline, source: str) -> Lines | None:
+    """The line of each field, which costs a parse; None where the file is gone, or says something else by now."""
+    try:
+        return lines_of(Path(source).read_bytes().decode("utf-8"), source, pipeline) if source else None
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
+def once(problems: Sequence[Problem]) -> list[Problem]:
+    """Each problem once, though it was found twice: rather with its line."""
+    found: dict[tuple[str, str], Problem] = {}
+    for problem in problems:
+        key = (problem.field, problem.message)
+        if key not in found or not found[key].line:
+            found[key] = problem
+    return list(found.values())
+
+
+def placed(problem: Problem, spec: PipelineSpec, place: Place) -> Problem:
+    """What is wrong with a component, where the pipeline names it."""
+    number = next((at for at, step in enumerate(spec.steps) if step.component and step.component == problem.value), None)
+    if number is None or problem.file:
+        return problem
+    return place.at("steps", number, "component").problem(problem.message, problem.remedy, problem.value)
+
+
+def faults(reading: Reading, parsed: Parsed, folder: str, parameters: Mapping[str, Any], components: Components) -> list[Problem]:
+    """All that is wrong with a pipeline whose file has problems: those, its components', and those of the parameters that were given."""
+    spec = parsed.resource.spec
+    signatures, unfound = described(spec, folder, components)
+    wrong = [
+        problem
+        for problem in read_parameters(spec, parameters, GIVEN)[1]
+        if not any(touches(f"spec.{problem.field}", field) for field in parsed.repaired)
+    ]
+    place = parsed.place.at("spec")
+    here = [*all_problems(reading, signatures), *images(spec, place), *(placed(problem, spec, place) for problem in unfound)]
+    return [*in_order(here), *wrong]
+
+
+def described(spec: PipelineSpec, folder: str, components: Components) -> tuple[Mapping[str, Signature], list[Problem]]:
+    """What the components say of themselves, as far as they can be asked, and what is wrong with the others."""
+    wanted = list(dict.fromkeys(step.component for step in spec.steps if step.component))
+    lock, problems = lock_of(spec, folder)
+    try:
+        return components.describe_all(folder, wanted, lock), problems
+    except Invalid as error:
+        problems += error.problems
+    signatures: dict[str, Signature] = {}
+    for component in wanted if len(wanted) > 1 else ():  # those that are well were remembered, so that asking again costs little
+        try:
+            signatures |= components.describe_all(folder, [component], lock)
+        except Invalid:
+            continue
+    return signatures, problems
+
+
+def images(spec: PipelineSpec, place: Place) -> list[Problem]:
+    """Steps that run an image wait for an engine that can."""
+    return [
+        place.at("steps", number, "image").problem(
+            f"step {step.name} runs an image; this engine runs components only", "use a component", step.image
         )
         for number, step in enumerate(spec.steps)
-        if step.image
+        if step.image and step.image != STAND_IN
     ]
-    if images:
-        raise Invalid(images)
 
 
-def lock_of(spec: PipelineSpec, folder: str) -> Path | None:
-    """The requirements file of the pipeline; raises Invalid where it is named but not there."""
+def lock_of(spec: PipelineSpec, folder: str) -> tuple[Path | None, list[Problem]]:
+    """The requirements file of the pipeline, and what is wrong where it is named but not there."""
     if spec.environment.requirements is None:
-        return None
+        return None, []
     path = Path(folder) / spec.environment.requirements
-    if not path.is_file():
-        remedy = "write its path relative to the pipeline's file"
-        raise Invalid([Problem("no such file", field="spec.environment.requirements", value=str(path), remedy=remedy)])
-    return path
+    if path.is_file():
+        return path, []
+    return None, [Problem("no such file", field=LOCK, value=str(path), remedy="write its path relative to the pipeline's file")]

@@ -1,12 +1,14 @@
 """The loop body that keeps Servings up, and that makes one for a version that was published with `deploy`."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import replace
 
 from lykeion.core.resources import API_VERSION, IndexServing, Metadata, SearchServing, Serving, ServingSpec
 from lykeion.core.serving.search import decide
-from lykeion.core.values import Child, ModelVersion, Observed, Ref
+from lykeion.core.values import Child, Decision, ModelVersion, Observed, Ref
 from lykeion.daemons.lookup import Lookup
-from lykeion.errors import Conflict, NotFound
+from lykeion.errors import Conflict, LykeionError, NotFound, Unavailable
 from lykeion.ports import Children, Clock, Resources
 
 SHORTEST_PAUSE = 0.2
@@ -40,13 +42,15 @@ class Servings:
 
     def ensure(self) -> None:
         """A version published with `deploy` makes its Servings, unless somebody has made them by hand."""
-        for family, track in self.deployed().items():
+        try:
+            asked = self.deployed()
+        except LykeionError:  # the Servings that there are say what is wrong with the repository
+            return
+        for family, track in asked.items():
             for serving in wanted(family, track):
                 if serving.name not in self.servings:
-                    try:
+                    with suppress(Conflict, Unavailable):
                         self.resources.create(serving)
-                    except Conflict:
-                        continue
 
     def take_in(self) -> None:
         changes = self.resources.changes()
@@ -69,13 +73,17 @@ class Servings:
             versions=Lookup(self.resolve),
             related=self.related(serving),
         )
-        decision = decide(observed)
+        try:
+            decision = decide(observed)
+        except LykeionError as wrong:
+            decision = in_spite_of(wrong, decide(replace(observed, versions={})))
         for child in decision.apply:
             self.children.apply(child)
         for name in decision.delete:
             self.children.delete(name)
-        for event in decision.events:
-            self.resources.record(event, now)
+        with suppress(Unavailable):  # a full disk: an event is a remark
+            for event in decision.events:
+                self.resources.record(event, now)
         if decision.status != serving.status:
             self.write(serving.model_copy(update={"status": decision.status}))
         return decision.look_again is None
@@ -94,8 +102,21 @@ class Servings:
         except (Conflict, NotFound):
             self.seen = -1
             return
+        except Unavailable:  # a full disk: it is tried again on the next pass
+            return
         assert isinstance(stored, Serving)
         self.servings[serving.name] = stored
+
+
+def in_spite_of(wrong: LykeionError, decision: Decision) -> Decision:
+    """What was decided from what is there already, saying that the repository could not be read: what answers goes on answering."""
+    told = [
+        one.model_copy(update={"message": f"{one.message}; what is new cannot be seen: {wrong}"})
+        if one.status == "True"
+        else one.model_copy(update={"reason": type(wrong).__name__, "message": str(wrong)})
+        for one in decision.status.conditions
+    ]
+    return replace(decision, status=decision.status.model_copy(update={"conditions": tuple(told)}))
 
 
 def wanted(family: str, track: str) -> tuple[Serving, Serving]:

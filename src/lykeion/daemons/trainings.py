@@ -5,18 +5,18 @@ nothing depends on them: what is finished is on the volume, and a new controller
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from lykeion.core.pipelines.begin import begin, refused
 from lykeion.core.pipelines.training import decide
-from lykeion.core.resources.metadata import Resource
 from lykeion.core.resources.pipeline import Pipeline
 from lykeion.core.resources.training import OVER, Training, TrainingStatus
 from lykeion.core.values import Json, ModelVersion, Observed, Ref
 from lykeion.daemons.lookup import Lookup
 from lykeion.daemons.planning import plan
-from lykeion.errors import Conflict, Invalid, NotFound, Problem
+from lykeion.errors import Conflict, Invalid, LykeionError, NotFound, Problem, Unavailable
 from lykeion.ports import Children, Clock, Components, Outputs, Resources
 
 WRITE_EVERY = timedelta(seconds=0.5)
@@ -64,13 +64,14 @@ class Trainings:
             return
         self.seen = changes
         wanted = {training.name: training for training in self.unfinished()}
-        for name in self.moving.keys() - wanted.keys():
-            for child in self.children.observe(Ref("Training", name)):
-                self.children.delete(child)
-            del self.moving[name]
+        for name, moving in list(self.moving.items()):
+            if name not in wanted or wanted[name].metadata.uid != moving.training.metadata.uid:  # deleted, perhaps made anew
+                for child in self.children.observe(Ref("Training", name)):
+                    self.children.delete(child)
+                del self.moving[name]
         for name, training in wanted.items():
             known = self.moving.get(name)
-            if known is None or known.training.metadata.uid != training.metadata.uid:
+            if known is None:
                 self.moving[name] = Moving(training, training.status, self.clock.now(), self.keys_before(training))
             else:
                 known.training = training.model_copy(update={"status": known.training.status})
@@ -97,9 +98,10 @@ class Trainings:
         decision = decide(observed, self.repository)
         for child in decision.apply:
             self.children.apply(child)
-        for event in decision.events:
-            self.resources.record(event, now)
         moving.training = training.model_copy(update={"status": decision.status})
+        with suppress(Unavailable):  # a full disk: an event is a remark, the status says the same and is written later
+            for event in decision.events:
+                self.resources.record(event, now)
         over = decision.status.phase in OVER
         if decision.status is not moving.written and (over or now - moving.written_at >= WRITE_EVERY):
             self.write(moving, now)
@@ -111,28 +113,27 @@ class Trainings:
         return min((pause for pause in (decision.look_again, unwritten) if pause is not None), default=None)
 
     def write(self, moving: Moving, now: datetime) -> None:
-        """Write the status down; somebody who changed the resource meanwhile is heard on the next pass."""
+        """Write the status down. Who changed the resource meanwhile is heard on the next pass; on a full disk it is tried again."""
         try:
             stored = self.resources.write_status(moving.training)
         except (Conflict, NotFound):
             self.seen = -1
-            try:
-                fresh = self.resources.get("Training", moving.training.name)
-            except NotFound:
-                return
-            moving.training = with_status(fresh, moving.training.status)
-            return
-        status = moving.training.status
-        moving.training = with_status(stored, status)
-        moving.written, moving.written_at = status, now
+        except Unavailable:
+            moving.written_at = now
+        else:
+            status = moving.training.status
+            assert isinstance(stored, Training)
+            moving.training = stored.model_copy(update={"status": status})
+            moving.written, moving.written_at = status, now
 
     def begun(self, training: Training, now: datetime) -> TrainingStatus:
         """The first status: a snapshot to run from, or why it cannot be run."""
         generation = training.metadata.generation
         try:
-            planned = plan(self.pipeline_of(training), training.spec.parameters, training.spec.window, self.components)
-            return begin(planned, training.spec.steps, Lookup(self.resolve), generation, now)
-        except Invalid as error:
+            spec = training.spec
+            planned = plan(self.pipeline_of(training), spec.parameters, spec.window, self.components, spec.steps)
+            return begin(planned, spec.steps, Lookup(self.resolve), generation, now)
+        except LykeionError as error:  # also where the repository cannot be read: nothing has been done yet, so it is run again as a whole
             return refused(error, generation, now)
 
     def pipeline_of(self, training: Training) -> Pipeline:
@@ -157,8 +158,3 @@ class Trainings:
     def material(self, key: str | None) -> Mapping[str, Json] | None:
         found = self.outputs.find(key) if key else None
         return found.material if found and found.material else None
-
-
-def with_status(resource: Resource, status: TrainingStatus) -> Training:
-    assert isinstance(resource, Training)
-    return resource.model_copy(update={"status": status})

@@ -1,6 +1,6 @@
 """How a Training begins: the snapshot that it runs from, so that later edits of files and aliases cannot change a run half-way."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,11 +9,14 @@ from lykeion.core.pipelines.graph import order
 from lykeion.core.pipelines.signature import Signature
 from lykeion.core.resources.metadata import Condition, set_condition
 from lykeion.core.resources.pipeline import ModelInput, PipelineSpec, Step
+from lykeion.core.resources.places import Place
+from lykeion.core.resources.suggest import did_you_mean
 from lykeion.core.resources.training import StepStatus, TrainingStatus
 from lykeion.core.values import ModelVersion
-from lykeion.errors import Invalid
+from lykeion.errors import LykeionError, Problem
 
 NOT_NEEDED = "NotNeeded"
+STEPS = Place(path=("spec", "steps"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +34,10 @@ class Surroundings:
 def begin(
     given: Surroundings, only: tuple[str, ...], versions: Mapping[str, ModelVersion], generation: int, now: datetime
 ) -> TrainingStatus:
-    """The first status of a Training: its snapshot, the versions its model inputs name now, and which steps it needs at all."""
+    """The first status of a Training: its snapshot, the versions its model inputs name now, and which steps it needs at all.
+
+    `only`: some of the pipeline's steps (see `unknown_steps`), or none for all.
+    """
     steps = order(given.pipeline)
     models = {
         source.selector: resolved(versions.get(source.selector))
@@ -58,9 +64,19 @@ def begin(
     )
 
 
-def refused(error: Invalid, generation: int, now: datetime) -> TrainingStatus:
-    """The status of a Training that cannot be run as it is written."""
-    condition = Condition(type="Succeeded", status="False", reason="Invalid", message=str(error))
+def unknown_steps(spec: PipelineSpec, names: Iterable[str], place: Place = STEPS) -> list[Problem]:
+    """The steps that a Training is to run must be some of its pipeline's."""
+    known = [step.name for step in spec.steps]
+    return [
+        place.at(number).problem(f"the pipeline has no step {name!r}", did_you_mean(name, known, "its steps are"), name)
+        for number, name in enumerate(names)
+        if name not in known
+    ]
+
+
+def refused(error: LykeionError, generation: int, now: datetime) -> TrainingStatus:
+    """The status of a Training that cannot begin: it is Invalid as it is written, or what it needs is Unavailable, Corrupt, …"""
+    condition = Condition(type="Succeeded", status="False", reason=type(error).__name__, message=str(error))
     return TrainingStatus(
         observed_generation=generation,
         phase="Failed",

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from lykeion.core.pipelines import check
+from lykeion.core.pipelines.begin import unknown_steps
 from lykeion.core.pipelines.signature import Signature
-from lykeion.core.resources import API_VERSION, KINDS, Pipeline, PipelineSpec, Resource, Training, yaml_text
+from lykeion.core.resources import API_VERSION, KINDS, Pipeline, Resource, Training, yaml_text
 from lykeion.core.resources.places import Lines, Path, Place, written
 from lykeion.core.resources.repair import read as read_on
 from lykeion.core.resources.sentences import described
@@ -149,16 +150,6 @@ def own_problems(resource: Resource, place: Place) -> list[Problem]:
         found += check.check_given(spec, resource.spec.parameters, place.at("spec", "parameters"))
         return found + unknown_steps(spec, resource.spec.steps, place.at("spec", "steps"))
     return []
-
-
-def unknown_steps(spec: PipelineSpec, names: Iterable[str], place: Place) -> list[Problem]:
-    """The steps that a Training is to run must be some of its pipeline's."""
-    known = [step.name for step in spec.steps]
-    return [
-        place.at(number).problem(f"the pipeline has no step {name!r}", did_you_mean(name, known, "its steps are"), name)
-        for number, name in enumerate(names)
-        if name not in known
-    ]
 
 
 def same_names(resources: Iterable[Parsed]) -> list[Problem]:
