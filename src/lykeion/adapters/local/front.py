@@ -13,17 +13,18 @@ from lykeion.adapters.local import leash
 from lykeion.adapters.local.home import Home
 from lykeion.adapters.local.locks import Lock, is_held
 from lykeion.core.serving.restart import Crashes
-from lykeion.errors import Unavailable
+from lykeion.errors import Invalid, Problem, Unavailable
 
 LOOPBACK = "127.0.0.1"
 LOCK = "up"
 DRAIN = 15.0
+HIGHEST_PORT = 65535
 
 
 class Front:
     """Keeps `argv` (to which `--fd N` is added) running on one port of loopback. Holds the home's `up` lock while it is open.
 
-    Raises Unavailable where the platform of this home is up already, or the port is taken.
+    Raises Unavailable where the platform of this home is up already, or the port is taken; Invalid where it is no port.
     """
 
     def __init__(self, home: Home, port: int, argv: Sequence[str]) -> None:
@@ -34,7 +35,11 @@ class Front:
         self.listener = listen(port)
         self.url = f"http://{LOOPBACK}:{self.listener.getsockname()[1]}"
         self.lock = Lock(home.locks / LOCK, self.url)
-        self.lock.acquire()
+        try:
+            self.lock.acquire()
+        except Unavailable:
+            self.listener.close()
+            raise
         self.crashes = Crashes()
         self.started = 0.0
         self.process: subprocess.Popen[bytes] | None = None
@@ -75,6 +80,8 @@ class Front:
 
 
 def listen(port: int) -> socket.socket:
+    if not 0 <= port <= HIGHEST_PORT:
+        raise Invalid([Problem(f"ports are numbers from 0 to {HIGHEST_PORT}", field="--port", value=port, remedy="0: any free one")])
     try:
         return socket.create_server((LOOPBACK, port), backlog=512)
     except OSError as error:

@@ -21,7 +21,9 @@ class Secrets:
             mode = path.stat().st_mode
             kept = json.loads(path.read_bytes())
         except FileNotFoundError as error:
-            raise NotFound(f"there is no secret {name!r}: write {path} as {{{key!r}: …}} with mode 600") from error
+            raise NotFound(f'there is no secret {name!r}: write {path} as {{"{key}": "…"}} with mode 600') from error
+        except OSError as error:
+            raise Invalid([Problem(f"this secret cannot be read: {error.strerror}", file=str(path))]) from error
         except ValueError as error:
             raise Invalid([Problem("is no JSON", file=str(path))]) from error
         if mode & OTHERS:
