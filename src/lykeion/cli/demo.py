@@ -11,13 +11,12 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from lykeion.assembly import Platform, local
 from lykeion.cli.driving import wait_for
-from lykeion.cli.files import one_pipeline
+from lykeion.cli.files import pipeline_to_run
 from lykeion.cli.follow import Progress as Steps
 from lykeion.cli.printing import emit, err, span
 from lykeion.cli.run import create, failure
 from lykeion.cli.up import DEFAULT_PORT, Up
 from lykeion.components.demo_data import demo_listings
-from lykeion.core.pipelines.parameters import given_parameters
 from lykeion.core.resources import Serving, Training
 from lykeion.errors import LykeionError, NotFound
 from lykeion.search.index import open_index
@@ -38,7 +37,11 @@ def arguments(parser: ArgumentParser, _: str) -> None:
 
 
 def main(args: Namespace) -> int:
-    platform = local(args.home)
+    with local(args.home) as platform:
+        return demo(platform, args)
+
+
+def demo(platform: Platform, args: Namespace) -> int:
     seconds: dict[str, float] = {}
     began = time.monotonic()
     listings = args.listings or args.pictures or fetched(platform)
@@ -71,8 +74,8 @@ def fetched(platform: Platform) -> Path:
 
 def indexed(platform: Platform, listings: Path) -> Training:
     """Run the photo-search pipeline over a catalogue. Raises LykeionError where it does not succeed."""
-    pipeline = one_pipeline(str(pipeline_file()))
-    parameters = given_parameters(pipeline.spec, {"listings": str(listings), "family": FAMILY})
+    words = (f"listings={listings}", f"family={FAMILY}")
+    pipeline, parameters = pipeline_to_run(str(pipeline_file()), words, platform.components)
     platform.resources.apply(pipeline)
     name = create(platform, pipeline.name, parameters, (), str(pipeline_file())).name
     with Steps() as show:

@@ -6,10 +6,11 @@ from typing import Any
 
 from lykeion.assembly import Platform, local
 from lykeion.cli.alone import foresee
-from lykeion.cli.files import assignments, one_pipeline
+from lykeion.cli.files import pipeline_to_run
 from lykeion.cli.printing import emit, rows
-from lykeion.core.pipelines.parameters import given_parameters
 from lykeion.core.resources import StepStatus, Training
+from lykeion.core.resources.suggest import did_you_mean
+from lykeion.errors import NotFound
 
 
 def arguments(parser: ArgumentParser, _: str) -> None:
@@ -19,19 +20,24 @@ def arguments(parser: ArgumentParser, _: str) -> None:
 
 
 def main(args: Namespace) -> int:
-    platform = local(args.home)
+    with local(args.home) as platform:
+        return explained(platform, args)
+
+
+def explained(platform: Platform, args: Namespace) -> int:
     if Path(args.what).is_file():
-        pipeline = one_pipeline(args.what)
-        steps = foresee(platform, pipeline, given_parameters(pipeline.spec, assignments(args.parameter)))
+        steps = foresee(platform, *pipeline_to_run(args.what, args.parameter, platform.components))
     else:
         training = platform.resources.get("Training", args.what)
         assert isinstance(training, Training)
         steps = training.status.steps
     chosen = [step for step in steps if args.step in (None, step.name)]
-    explained = [explanation(platform, step, bool(args.step)) for step in chosen]
-    lines = ((one["name"], one["cache"], one["key"][:12], one["why"]) for one in explained)
-    table = rows(("STEP", "CACHE", "KEY", "WHY"), lines, f"there is no step {args.step!r}")
-    emit(explained, "yaml" if args.step and args.output == "table" else args.output, table)
+    if args.step and not chosen:
+        raise NotFound(f"there is no step {args.step!r}; {did_you_mean(args.step, [step.name for step in steps], 'the steps are')}")
+    told = [explanation(platform, step, bool(args.step)) for step in chosen]
+    lines = ((one["name"], one["cache"], one["key"][:12], one["why"]) for one in told)
+    table = rows(("STEP", "CACHE", "KEY", "WHY"), lines, f"{args.what} has not begun: none of its steps is known yet")
+    emit(told, "yaml" if args.step and args.output == "table" else args.output, table)
     return 0
 
 

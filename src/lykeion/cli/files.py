@@ -3,11 +3,15 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+from lykeion.core.pipelines.parameters import given_parameters
 from lykeion.core.resources import Pipeline, Resource
 from lykeion.core.resources.metadata import SOURCE_FILE
-from lykeion.core.resources.parse import parse
+from lykeion.core.resources.parse import parse, read
+from lykeion.daemons.planning import faults, plan
 from lykeion.errors import Invalid, Problem
+from lykeion.ports import Components
 
 ENDINGS = (".yaml", ".yml")
 
@@ -18,15 +22,24 @@ def read_resources(names: Sequence[str]) -> list[Resource]:
     resources: list[Resource] = []
     for path in paths(names, problems):
         try:
-            text = sys.stdin.read() if path is None else path.read_bytes().decode("utf-8")
-            resources += [sourced(resource, path) for resource in parse(text, "<stdin>" if path is None else str(path))]
+            resources += [sourced(resource, path) for resource in parse(text_of(path), shown(path))]
         except Invalid as error:
             problems += error.problems
-        except (OSError, UnicodeDecodeError) as error:
-            problems.append(Problem(f"cannot be read: {getattr(error, 'strerror', None) or error}", file=str(path)))
     if problems:
         raise Invalid(problems)
     return resources
+
+
+def text_of(path: Path | None) -> str:
+    """Of a file, or of stdin. Raises Invalid where it cannot be read."""
+    try:
+        return sys.stdin.read() if path is None else path.read_bytes().decode("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise Invalid([Problem(f"cannot be read: {getattr(error, 'strerror', None) or error}", file=shown(path))]) from error
+
+
+def shown(path: Path | None) -> str:
+    return "<stdin>" if path is None else str(path)
 
 
 def paths(names: Sequence[str], problems: list[Problem]) -> list[Path | None]:
@@ -52,17 +65,34 @@ def sourced(resource: Resource, path: Path | None) -> Resource:
     return resource.model_copy(update={"metadata": metadata})
 
 
-def one_pipeline(name: str) -> Pipeline:
-    """The one Pipeline of a file. Raises Invalid where there is none, or more than one."""
-    pipelines = [resource for resource in read_resources([name]) if isinstance(resource, Pipeline)]
-    if len(pipelines) != 1:
-        raise Invalid([Problem(f"one Pipeline is needed, {len(pipelines)} are here", file=name)])
-    return pipelines[0]
+def pipeline_to_run(name: str, words: Sequence[str], components: Components, only: Sequence[str] = ()) -> tuple[Pipeline, dict[str, Any]]:
+    """The one Pipeline of a file, and its parameters with those given as `name=value` words.
 
-
-def assignments(words: Sequence[str]) -> dict[str, str]:
-    """`-p name=value` words as a mapping. Raises Invalid with every word that is none."""
-    wrong = [word for word in words if "=" not in word]
+    Raises Invalid with everything that keeps it from being run: in the file, in its components, in the words.
+    """
+    path = None if name == "-" else Path(name)
+    reading = read(text_of(path), shown(path))
+    found = [parsed for parsed in reading.resources if isinstance(parsed.resource, Pipeline)]
+    given, wrong = assignments(words)
+    if len(found) != 1:
+        many = Problem(f"one Pipeline is needed, {len(found)} are here", file=shown(path))
+        raise Invalid([*(reading.problems or [many]), *wrong])
+    pipeline = sourced(found[0].resource, path)
+    assert isinstance(pipeline, Pipeline)
+    folder = str((path.resolve() if path else Path.cwd() / "<stdin>").parent)
+    if reading.problems:
+        raise Invalid([*faults(reading, found[0], folder, given, components), *wrong])
+    try:
+        plan(pipeline, given, None, components, only)
+    except Invalid as error:
+        wrong = [*error.problems, *wrong]
     if wrong:
-        raise Invalid([Problem("write name=value", field="-p", value=word, remedy=f"for instance -p {word}=…") for word in wrong])
-    return dict(word.split("=", 1) for word in words)
+        raise Invalid(wrong)
+    return pipeline, given_parameters(pipeline.spec, given)
+
+
+def assignments(words: Sequence[str]) -> tuple[dict[str, str], list[Problem]]:
+    """`-p name=value` words as a mapping, and what is wrong with those that are none."""
+    wrong = [word for word in words if "=" not in word]
+    problems = [Problem("write name=value", field="-p", value=word, remedy=f"for instance -p {word}=…") for word in wrong]
+    return dict(word.split("=", 1) for word in words if "=" in word), problems

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from lykeion.adapters.local.collector import Collector
 from lykeion.adapters.local.mentions import mentions
-from lykeion.assembly import local
+from lykeion.assembly import Platform, local
 from lykeion.cli.printing import emit, rows
 from lykeion.core.pipelines.reachability import Keep
 from lykeion.core.resources.metadata import parse_duration
@@ -20,7 +20,11 @@ def arguments(parser: ArgumentParser, _: str) -> None:
 
 
 def main(args: Namespace) -> int:
-    platform = local(args.home)
+    with local(args.home) as platform:
+        return collect(platform, args)
+
+
+def collect(platform: Platform, args: Namespace) -> int:
     collector = Collector(platform.home, platform.resources, platform.repository, platform.clock, mentions)
     age = timedelta(seconds=seconds(args.older_than))
     plan = collector.plan(Keep(recent=args.keep, age=age, rubbish=min(Keep().rubbish, age)))

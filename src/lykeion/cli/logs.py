@@ -10,7 +10,7 @@ from lykeion.assembly import Platform, local
 from lykeion.core.resources import Training
 from lykeion.core.resources.suggest import did_you_mean
 from lykeion.core.resources.training import OVER
-from lykeion.errors import NotFound
+from lykeion.errors import Invalid, NotFound, Problem
 
 LOOK_EVERY = 0.2
 
@@ -23,13 +23,15 @@ def arguments(parser: ArgumentParser, _: str) -> None:
 
 
 def main(args: Namespace) -> int:
-    platform = local(args.home)
-    files = logs_of(platform, args.name, args.step)
-    heading = len(files) > 1
-    ends = [print_log(path, args.tail, heading) for path in files]
-    if args.follow:
-        follow(files, ends, lambda: still_going(platform, args.name))
-    return 0
+    if args.tail is not None and args.tail < 0:
+        raise Invalid([Problem("must be a number of lines", field="--tail", value=args.tail)])
+    with local(args.home) as platform:
+        files = logs_of(platform, args.name, args.step)
+        heading = len(files) > 1
+        ends = {path: print_log(path, args.tail, heading) for path in files}
+        if args.follow:
+            follow(lambda: logs_of(platform, args.name, args.step), ends, lambda: still_going(platform, args.name))
+        return 0
 
 
 def logs_of(platform: Platform, name: str, step: str | None) -> list[Path]:
@@ -55,20 +57,25 @@ def print_log(path: Path, tail: int | None, heading: bool) -> int:
     if heading:
         print(f"==> {path.stem} <==")
     lines = data.decode(errors="replace").splitlines()
-    for line in lines if tail is None else lines[-tail:]:
+    for line in lines if tail is None else lines[len(lines) - min(tail, len(lines)) :]:
         print(line)
     sys.stdout.flush()
     return len(data)
 
 
-def follow(files: list[Path], ends: list[int], going: Callable[[], bool]) -> None:
+def follow(files: Callable[[], list[Path]], ends: dict[Path, int], going: Callable[[], bool]) -> None:
+    """Print what is added to the logs, those of steps that begin later too."""
+    last = next(reversed(ends), None)
     while True:
         last_round = not going()
-        for number, path in enumerate(files):
+        for path in files():
             with path.open("rb") as log:
-                log.seek(ends[number])
+                log.seek(ends.get(path, 0))
                 new = log.read()
-            ends[number] += len(new)
+            ends[path] = ends.get(path, 0) + len(new)
+            if new and path != last:
+                print(f"==> {path.stem} <==")
+                last = path
             sys.stdout.write(new.decode(errors="replace"))
         sys.stdout.flush()
         if last_round:

@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import NamedTuple
 
+from lykeion.cli.common import DEFAULTS, common_arguments
+
 
 class Command(NamedTuple):
     """One command: the module that has `arguments(parser)` and `main(args)`, and a line for `--help`."""
@@ -74,24 +76,20 @@ def main(given: Sequence[str] | None = None) -> int:
     parser = ArgumentParser(prog=f"lykeion {name}", description=COMMANDS[name].help, formatter_class=RawDescriptionHelpFormatter)
     common_arguments(parser)
     module.arguments(parser, name)
-    args = parser.parse_args(words[1:], Namespace(command=name))
+    args = parser.parse_args(words[1:], Namespace(command=name, **DEFAULTS))
     return guarded(module.main, args)
-
-
-def common_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("--home", default=None, help="the folder that holds everything (default: $LYKEION_HOME, else ~/.lykeion)")
-    parser.add_argument("-o", "--output", choices=("table", "json", "yaml"), default="table", help="what to print (default: table)")
-    parser.add_argument("-v", "--verbose", action="store_true", help="say more; show tracebacks")
 
 
 def guarded(command: Callable[[Namespace], int], args: Namespace) -> int:
     """Run it; errors become a sentence and an exit code."""
     errors = import_module("lykeion.errors")
     try:
-        return command(args)
+        code = command(args)
+        sys.stdout.flush()  # here, where a reader that has gone is no error
+        return code
     except errors.LykeionError as error:
         if args.verbose:
-            raise
+            import_module("traceback").print_exc()
         print(f"lykeion {args.command}: {error}", file=sys.stderr)
         return int(error.exit_code)
     except KeyboardInterrupt:

@@ -1,10 +1,12 @@
 """`lykeion models list | show | alias | rollback | rm | verify`: the model repository."""
 
-from argparse import ArgumentParser, Namespace
+from argparse import SUPPRESS, ArgumentParser, Namespace
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 from lykeion.assembly import local
+from lykeion.cli.common import common_arguments
 from lykeion.cli.printing import emit, rows
 from lykeion.errors import Corrupt, Invalid, Problem
 from lykeion.repository import Repository
@@ -12,27 +14,30 @@ from lykeion.repository import Repository
 
 def arguments(parser: ArgumentParser, _: str) -> None:
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    listed = actions.add_parser("list", help="all models, or all versions of one")
+    common = ArgumentParser(add_help=False, argument_default=SUPPRESS)  # said after the action too, where it does not undo what was before
+    common_arguments(common)
+    add = partial(actions.add_parser, parents=[common])
+    listed = add("list", help="all models, or all versions of one")
     listed.add_argument("model", nargs="?")
-    show = actions.add_parser("show", help="one version: files, metrics, lineage")
+    show = add("show", help="one version: files, metrics, lineage")
     show.add_argument("version", metavar="MODEL[@VERSION|@ALIAS]")
-    alias = actions.add_parser("alias", help="move an alias to a version, or show where it was")
+    alias = add("alias", help="move an alias to a version, or show where it was")
     alias.add_argument("version", metavar="MODEL@VERSION", help="MODEL@VERSION to move it; MODEL to show its history")
     alias.add_argument("name", help="the alias, for instance stable")
-    rollback = actions.add_parser("rollback", help="move an alias back to the version it named before")
+    rollback = add("rollback", help="move an alias back to the version it named before")
     rollback.add_argument("model")
     rollback.add_argument("name", nargs="?", default="stable", help="the alias (default: stable)")
-    remove = actions.add_parser("rm", help="remove a version that no alias names")
+    remove = add("rm", help="remove a version that no alias names")
     remove.add_argument("version", metavar="MODEL@VERSION")
     remove.add_argument("--force", action="store_true", help="even if an alias names it")
-    verify = actions.add_parser("verify", help="compare every file of a version (or of all) with its digest")
+    verify = add("verify", help="compare every file of a version (or of all) with its digest")
     verify.add_argument("version", nargs="?", metavar="MODEL[@VERSION]")
 
 
 def main(args: Namespace) -> int:
-    repository = local(args.home).repository
     action = {"list": listing, "show": show, "alias": alias, "rollback": rollback, "rm": remove, "verify": verify}[args.action]
-    return action(args, repository)
+    with local(args.home) as platform:
+        return action(args, platform.repository)
 
 
 def listing(args: Namespace, repository: Repository) -> int:

@@ -25,12 +25,15 @@ def emit(value: Any, output: str, table: "Table | str | None" = None) -> None:
 
 def out() -> Console:
     """Where results go: full width when it is no terminal, so that lines are not cut in pipes."""
-    return Console(file=sys.stdout, width=None if sys.stdout.isatty() else 200, highlight=False, soft_wrap=not sys.stdout.isatty())
+    at_terminal = sys.stdout.isatty()
+    return Console(
+        file=sys.stdout, width=None if at_terminal else 200, highlight=False, markup=False, emoji=False, soft_wrap=not at_terminal
+    )
 
 
 def err() -> Console:
     """Where progress and remarks go."""
-    return Console(file=sys.stderr, highlight=False, soft_wrap=True)
+    return Console(file=sys.stderr, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 
 def rows(headings: Sequence[str], lines: Iterable[Sequence[object]], empty: str) -> "Table | str":

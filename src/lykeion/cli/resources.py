@@ -1,6 +1,7 @@
 """`lykeion apply | get | describe | delete`: resources as they are kept."""
 
 from argparse import ArgumentParser, Namespace
+from dataclasses import replace
 from typing import Any
 
 from rich.table import Table
@@ -9,9 +10,11 @@ from lykeion.assembly import local
 from lykeion.cli.files import read_resources
 from lykeion.cli.printing import age, emit, rows
 from lykeion.core.resources import KINDS, Pipeline, Resource, Serving, Training
+from lykeion.core.resources.changes import check_change
+from lykeion.core.resources.metadata import SOURCE_FILE
 from lykeion.core.resources.suggest import did_you_mean
 from lykeion.core.values import Ref
-from lykeion.errors import Invalid, Problem
+from lykeion.errors import Invalid, NotFound, Problem
 from lykeion.ports import Resources
 
 ALIASES = {alias: kind for kind in KINDS for alias in (kind.lower(), f"{kind.lower()}s")}
@@ -27,20 +30,42 @@ def arguments(parser: ArgumentParser, command: str) -> None:
 
 
 def main(args: Namespace) -> int:
-    resources = local(args.home).resources
-    return {"apply": apply, "get": get, "describe": describe, "delete": delete}[args.command](args, resources)
+    with local(args.home) as platform:
+        return {"apply": apply, "get": get, "describe": describe, "delete": delete}[args.command](args, platform.resources)
 
 
 def apply(args: Namespace, resources: Resources) -> int:
     """Everything is checked before anything is written."""
     written = []
-    for resource in read_resources(args.filename):
-        before = next((one for one in resources.list(resource.kind) if one.name == resource.name), None)
+    found = [(resource, there(resources, resource)) for resource in read_resources(args.filename)]
+    refuse(found)
+    for resource, before in found:
         after = resources.apply(resource)
         change = "created" if before is None else "unchanged" if before.metadata.generation == after.metadata.generation else "configured"
         written.append({"kind": after.kind, "name": after.name, "change": change})
     emit(written, args.output, "\n".join(f"{one['kind'].lower()}/{one['name']} {one['change']}" for one in written))
     return 0
+
+
+def there(resources: Resources, resource: Resource) -> Resource | None:
+    """What is kept under the same name already."""
+    try:
+        return resources.get(resource.kind, resource.name)
+    except NotFound:
+        return None
+
+
+def refuse(found: list[tuple[Resource, Resource | None]]) -> None:
+    """Raises Invalid with everything that may not be changed as it is asked for."""
+    problems: list[Problem] = []
+    for resource, before in found:
+        try:
+            if before is not None:
+                check_change(before, resource)
+        except Invalid as error:
+            problems += (replace(problem, file=resource.metadata.annotations.get(SOURCE_FILE, "")) for problem in error.problems)
+    if problems:
+        raise Invalid(problems)
 
 
 def kind_and_names(args: Namespace) -> tuple[str, list[str]]:
@@ -50,7 +75,7 @@ def kind_and_names(args: Namespace) -> tuple[str, list[str]]:
     if kind is None:
         raise Invalid([Problem(f"there is no kind {word!r}", remedy=did_you_mean(word, ALIASES) or f"one of {', '.join(sorted(ALIASES))}")])
     given = args.name if isinstance(args.name, list) else [args.name] if args.name else []
-    return kind, [name, *given] if name else given
+    return kind, list(dict.fromkeys([name, *given] if name else given))
 
 
 def get(args: Namespace, resources: Resources) -> int:

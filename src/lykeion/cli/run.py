@@ -2,20 +2,20 @@
 
 import sys
 from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
 from lykeion.assembly import Platform, local
 from lykeion.cli.alone import needed_by, run_alone
 from lykeion.cli.driving import wait_for
-from lykeion.cli.files import assignments, one_pipeline
+from lykeion.cli.files import pipeline_to_run
 from lykeion.cli.follow import Progress
 from lykeion.cli.printing import emit, span
 from lykeion.core.pipelines.names import training_name
-from lykeion.core.pipelines.parameters import given_parameters
 from lykeion.core.resources import Metadata, PipelineRef, Training, TrainingSpec
 from lykeion.core.resources.metadata import SOURCE_FILE
-from lykeion.errors import Conflict
+from lykeion.errors import Conflict, Corrupt, Invalid, NotFound, Unavailable
 
 
 def arguments(parser: ArgumentParser, _: str) -> None:
@@ -34,25 +34,35 @@ def run_options(parser: ArgumentParser) -> None:
 
 
 def main(args: Namespace) -> int:
-    platform = local(args.home)
-    pipeline = one_pipeline(args.file)
-    parameters = given_parameters(pipeline.spec, assignments(args.parameter))
-    platform.check(pipeline, parameters)  # tell what is wrong now, with lines, rather than in a Training's status
-    platform.resources.apply(pipeline)
-    if args.step:
-        return alone(platform, pipeline.name, parameters, args)
-    return finish(platform, create(platform, pipeline.name, parameters, tuple(args.only), args.file).name, args)
+    with local(args.home) as platform:
+        named = (*args.only, args.step) if args.step else tuple(args.only)
+        pipeline, parameters = pipeline_to_run(args.file, args.parameter, platform.components, named)
+        platform.resources.apply(pipeline)
+        if args.step:
+            return alone(platform, pipeline.name, parameters, args)
+        return finish(platform, create(platform, pipeline.name, parameters, named, args.file).name, args)
 
 
 def create(platform: Platform, pipeline: str, parameters: dict[str, Any], only: tuple[str, ...], file: str) -> Training:
     """A new Training of a pipeline under the next free name."""
     spec = TrainingSpec(pipeline_ref=PipelineRef(name=pipeline), parameters=parameters, steps=only)
     annotations = {SOURCE_FILE: str(Path(file).resolve())}
+    return create_next(platform, lambda taken: training_name(pipeline, taken), spec, annotations)
+
+
+def create_next(
+    platform: Platform,
+    name: Callable[[Collection[str]], str],
+    spec: TrainingSpec,
+    annotations: dict[str, str],
+    labels: dict[str, str] | None = None,
+) -> Training:
+    """A new Training under the name that is next, given those that are taken."""
     while True:
-        taken = {training.name for training in platform.resources.list("Training")}
+        taken = {training.name for training in platform.resources.summaries("Training")}
+        metadata = Metadata(name=name(taken), annotations=annotations, labels=labels or {})
         try:
-            training = Training(metadata=Metadata(name=training_name(pipeline, taken), annotations=annotations), spec=spec)
-            created = platform.resources.create(training)
+            created = platform.resources.create(Training(metadata=metadata, spec=spec))
         except Conflict:  # somebody else took the name
             continue
         assert isinstance(created, Training)
@@ -64,17 +74,26 @@ def finish(platform: Platform, name: str, args: Namespace) -> int:
     if args.no_wait:
         emit({"training": name, "phase": "Pending"}, args.output, f"training/{name} created")
         return 0
-    with Progress(args.quiet) as show:
+    training = ended(platform, name, args.quiet)
+    emit(result(training), args.output, told(training))
+    return exit_code(training)
+
+
+def ended(platform: Platform, name: str, quiet: bool) -> Training:
+    """The Training when it is over; why it did not succeed is said on stderr."""
+    with Progress(quiet) as show:
         training = wait_for(platform, name, show)
         show(training, last=True)
-    emit(result(training), args.output, told(training))
     if training.status.phase != "Succeeded":
         print(failure(training), file=sys.stderr)
-    return {"Succeeded": 0, "Cancelled": 130}.get(training.status.phase, 2 if refused(training) else 1)
+    return training
 
 
-def refused(training: Training) -> bool:
-    return any(condition.reason == "Invalid" for condition in training.status.conditions)
+def exit_code(training: Training) -> int:
+    """As documented; one that could not begin ends with the code of the error that kept it from it."""
+    codes = {error.__name__: error.exit_code for error in (Invalid, NotFound, Unavailable, Corrupt)}
+    reasons = [codes[condition.reason] for condition in training.status.conditions if condition.reason in codes]
+    return {"Succeeded": 0, "Cancelled": 130}.get(training.status.phase, [*reasons, 1][0])
 
 
 def result(training: Training) -> dict[str, Any]:
@@ -133,9 +152,10 @@ def alone(platform: Platform, pipeline: str, parameters: dict[str, Any], args: N
     """What the step needs is run as ever; the step itself in this process, where breakpoints work."""
     before = needed_by(platform, pipeline, parameters, args.step)
     if before:
-        code = finish(platform, create(platform, pipeline, parameters, before, args.file).name, args)
-        if code:
-            return code
+        training = ended(platform, create(platform, pipeline, parameters, before, args.file).name, args.quiet)
+        if training.status.phase != "Succeeded":
+            emit(result(training), args.output, told(training))
+            return exit_code(training)
     folder = run_alone(platform, pipeline, parameters, args.step)
     emit(
         {"step": args.step, "outputs": str(folder)},

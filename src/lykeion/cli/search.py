@@ -2,9 +2,10 @@
 
 import json
 from argparse import ArgumentParser, Namespace
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
-from urllib.error import HTTPError, URLError
+from urllib.error import HTTPError
 from urllib.parse import quote, urlencode
 from urllib.request import Request, urlopen
 
@@ -31,12 +32,12 @@ def main(args: Namespace) -> int:
     if (args.photo is None) == (args.item is None):
         raise Invalid([Problem("give either a picture file or --item", remedy="lykeion search photos shoe.jpg")])
     body = json.dumps({"item": args.item}).encode() if args.item else read(args.photo)
-    platform = local(args.home)
-    url = running_at(platform.home)
-    if url is not None:
-        answer = ask(url, args.family, body, args.k, args.filter, "application/json" if args.item else "application/octet-stream")
-    else:
-        answer = search(platform.mounted, args.family, body, is_json=bool(args.item), k=args.k, filters=args.filter)
+    with local(args.home) as platform:
+        url = running_at(platform.home)
+        if url is not None:
+            answer = ask(url, args.family, body, args.k, args.filter, "application/json" if args.item else "application/octet-stream")
+        else:
+            answer = search(platform.mounted, args.family, body, is_json=bool(args.item), k=args.k, filters=args.filter)
     lines = (
         (f"{item['score']:.3f}", item["id"], item.get("title"), item.get("category"), item.get("price"), item.get("status"))
         for item in answer["items"]
@@ -62,15 +63,16 @@ def ask(url: str, family: str, body: bytes, k: int, filters: list[str], content_
             return answer
     except HTTPError as error:
         raise problem(error) from error
-    except URLError as error:
-        raise Unavailable(f"{url} does not answer: {error.reason}; is `lykeion up` well? (lykeion logs {family})") from error
+    except (OSError, HTTPException, ValueError) as error:  # refused, cut off, timed out, or no JSON
+        why = getattr(error, "reason", None) or error or type(error).__name__
+        raise Unavailable(f"{url} does not answer: {why}; is `lykeion up` well? (lykeion logs {family})") from error
 
 
 def problem(error: HTTPError) -> LykeionError:
     told = error.read().decode(errors="replace")
     try:
-        detail = json.loads(told).get("detail", told)
-    except ValueError:
+        detail = json.loads(told)["detail"]
+    except (ValueError, KeyError, TypeError):  # not from us: a proxy in between, say
         detail = told
     kind = NotFound if error.code == 404 else Unavailable if error.code >= 500 else Invalid
     return kind(str(detail))

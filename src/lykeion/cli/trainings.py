@@ -4,9 +4,9 @@ from argparse import ArgumentParser, Namespace
 
 from lykeion.assembly import local
 from lykeion.cli.printing import emit
-from lykeion.cli.run import finish, run_options
+from lykeion.cli.run import create_next, finish, run_options
 from lykeion.core.pipelines.names import rerun_name
-from lykeion.core.resources import Metadata, Training
+from lykeion.core.resources import Training
 from lykeion.core.resources.training import OVER
 from lykeion.errors import Conflict
 
@@ -23,22 +23,20 @@ def main(args: Namespace) -> int:
 
 def rerun(args: Namespace) -> int:
     """A new Training with the same spec; the old one stays as it is."""
-    platform = local(args.home)
-    old = platform.resources.get("Training", args.training)
-    assert isinstance(old, Training)
-    names = {training.name for training in platform.resources.list("Training")}
-    spec = old.spec.model_copy(update={"state": "Run"})
-    metadata = Metadata(name=rerun_name(old.name, names), annotations=old.metadata.annotations, labels=old.metadata.labels)
-    new = platform.resources.create(Training(metadata=metadata, spec=spec))
-    return finish(platform, new.name, args)
+    with local(args.home) as platform:
+        old = platform.resources.get("Training", args.training)
+        assert isinstance(old, Training)
+        spec = old.spec.model_copy(update={"state": "Run"})
+        new = create_next(platform, lambda taken: rerun_name(old.name, taken), spec, old.metadata.annotations, old.metadata.labels)
+        return finish(platform, new.name, args)
 
 
 def cancel(args: Namespace) -> int:
-    platform = local(args.home)
-    training = platform.resources.get("Training", args.training)
-    assert isinstance(training, Training)
-    if training.status.phase in OVER:
-        raise Conflict(f"{training.name} has ended already: {training.status.phase}")
-    platform.resources.apply(training.model_copy(update={"spec": training.spec.model_copy(update={"state": "Cancelled"})}))
+    with local(args.home) as platform:
+        training = platform.resources.get("Training", args.training)
+        assert isinstance(training, Training)
+        if training.status.phase in OVER:
+            raise Conflict(f"{training.name} has ended already: {training.status.phase}")
+        platform.resources.apply(training.model_copy(update={"spec": training.spec.model_copy(update={"state": "Cancelled"})}))
     emit({"training": training.name, "state": "Cancelled"}, args.output, f"training/{training.name} is being cancelled")
     return 0

@@ -21,8 +21,7 @@ def arguments(parser: ArgumentParser, _: str) -> None:
 
 
 def main(args: Namespace) -> int:
-    platform = local(args.home)
-    with Up(platform, args.port) as up:
+    with local(args.home) as platform, Up(platform, args.port) as up:
         print(f"Lykeion is up at {up.front.url}   (home: {platform.home.root}; Ctrl-C stops it)", flush=True)
         up.run()
     return 0
