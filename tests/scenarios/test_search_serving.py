@@ -342,6 +342,18 @@ def test_index_workers_that_are_killed_cost_no_query(served):
     assert set(load.seen) == {"version 1"}
 
 
+def test_when_all_index_workers_are_killed_at_once_every_query_is_answered_if_only_in_part(served):
+    with Load(served) as load:
+        load.more("version 1")
+        before = served.index.workers()
+        for pid in before:
+            os.kill(pid, signal.SIGKILL)
+        until(lambda: not set(before) & set(served.index.workers()))
+        served.index.ready(2)
+        load.more("version 1")
+    assert set(load.seen) <= {"version 1", "partial"}
+
+
 def test_without_index_servers_the_answer_is_partial_soon_and_whole_when_they_are_back(served):
     served.proxy.acknowledged(COVER, served.cover(served.family, ["unix:/nowhere/at/all"]))
     answer = served.by(vector=served.family.vectors[0].tolist()).json

@@ -8,7 +8,7 @@ from lykeion.core.search.merge import ItemHit, merge, page
 from lykeion.core.values import ModelVersion
 from lykeion.servers.question import Paging
 
-EXPECTED = ("title", "category", "price", "status")
+BLANK = dict.fromkeys(("id", "score", "title", "category", "price", "status", "picture"))  # always there, in this order
 
 
 @dataclass(slots=True)
@@ -28,9 +28,11 @@ def items_of(gathered: Gathered, paging: Paging, without: str | None = None) -> 
 
 
 def item(hit: ItemHit) -> dict[str, Any]:
-    known = {name: hit.fields.get(name) for name in EXPECTED}
-    own = {"id": hit.id, "score": min(1.0, round(hit.score, 6))}  # half precision can exceed 1 a little
-    return {**own, **known, **hit.fields} | own | {"picture": f"/v1/pictures/{hit.picture}"}  # a column called score does not win
+    shown = {**BLANK, **hit.fields}
+    shown["id"] = hit.id  # whatever columns a catalogue has
+    shown["score"] = min(1.0, round(hit.score, 6))  # half precision can exceed 1 a little
+    shown["picture"] = f"/v1/pictures/{hit.picture}"
+    return shown
 
 
 def indexes_of(versions: Sequence[ModelVersion], problems: Mapping[str, str]) -> list[dict[str, Any]]:

@@ -1,6 +1,7 @@
 """The search proxy's process: `python -m lykeion.servers.proxy_server --socket S --documents D --volume V --document NAME --family F`."""
 
 import asyncio
+import gc
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -21,6 +22,7 @@ from lykeion.servers.workers import Worker, supervise
 METRICS_EVERY = 1.0
 KEPT = 30  # seconds that an idle connection stays open: longer than the gateway keeps it
 GRACE = 20
+COLLECTED = (20_000, 50, 50)  # an answer makes a thousand objects and no cycles: looking for some after each is wasted
 
 
 class Uvicorn(uvicorn.Server):
@@ -39,6 +41,7 @@ class ProxyServer:
         """Nothing but the imports: sessions and channels are made in the workers."""
 
     def work(self, worker: Worker) -> None:
+        gc.set_threshold(*COLLECTED)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(self.serve(worker))
 
