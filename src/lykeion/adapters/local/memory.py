@@ -45,15 +45,19 @@ class Group:
 
 
 class Groups:
-    """The cgroups of one home."""
+    """The cgroups of one home, in a folder that is made for the first task with a limit."""
 
     def __init__(self, home: Path) -> None:
         name = f"lykeion-{sha256(str(home).encode()).hexdigest()[:10]}"
-        self.folder = next((found for found in (V1 / name, V2 / name) if makeable(found)), None)
+        self.places: tuple[Path, ...] = (V1 / name, V2 / name)
+        self.folder: Path | None = None
 
     def make(self, attempt: str, memory: int) -> Group | None:
         """A group that may use `memory` bytes; None where there are no cgroups to be had."""
         if self.folder is None:
+            self.folder = next((place for place in self.places if makeable(place)), None)
+        if self.folder is None:
+            self.places = ()
             return None
         group = Group(self.folder / attempt)
         try:
@@ -70,17 +74,14 @@ class Groups:
         return group
 
     def clear(self) -> None:
-        """Kill and remove what an engine that died left, and the folder of this home."""
-        if self.folder is not None and self.folder.is_dir():
-            for each in self.folder.iterdir():
+        """Kill and remove what is there, also what an engine that died left."""
+        for place in self.places:
+            for each in place.iterdir() if place.is_dir() else ():
                 if each.is_dir():
                     Group(each).remove()
-
-    def close(self) -> None:
-        self.clear()
-        if self.folder is not None:
             with suppress(OSError):
-                self.folder.rmdir()
+                place.rmdir()
+        self.folder = None
 
 
 def makeable(folder: Path) -> bool:

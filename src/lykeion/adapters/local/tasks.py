@@ -174,7 +174,7 @@ class Tasks:
         for _, lock in self._left:
             os.close(lock)
         self.outputs.sync()
-        self._groups.close()
+        self._groups.clear()
         self._lock.release()
 
     def recover(self) -> None:
