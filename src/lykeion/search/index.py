@@ -13,6 +13,7 @@ import math
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -139,7 +140,10 @@ class Index:
             # Too few items. Lists that gave fewer rows than asked have no more: then compare with every row.
             exact = exact or filled < depth
             depth *= 4
-        return [self._item(score, row) for score, row in found]
+        return [
+            ItemHit(known.pop("id"), score, known.pop("picture"), {name: value for name, value in known.items() if name != "number"})
+            for (score, _), known in zip(found, self.table.read(np.array([row for _, row in found], np.int64)), strict=True)
+        ]
 
     def _is_exact(self, wanted: Filter | None) -> bool:
         allowed = self._allowed(wanted)
@@ -148,11 +152,10 @@ class Index:
     def _best_of_items(self, hits: Hits, k: int) -> list[tuple[float, int]]:
         """The first row of each item, in the order of the hits."""
         rows = hits.rows[0][hits.rows[0] >= 0]
-        _, firsts = np.unique(self.table.hashes(rows), return_index=True)
-        return [(float(hits.scores[0][place]), int(rows[place])) for place in np.sort(firsts)[:k]]
-
-    def _item(self, score: float, row: int) -> ItemHit:
-        return ItemHit(self.table.value("item", row), score, self.table.value("picture", row).hex(), self.table.attributes(row))
+        first: dict[int, tuple[float, int]] = {}
+        for item, score, row in zip(self.table.hashes(rows).tolist(), hits.scores[0].tolist(), rows.tolist(), strict=False):
+            first.setdefault(item, (score, row))
+        return list(islice(first.values(), k))
 
     def rows(self, ids: Sequence[int] | Ids) -> list[dict[str, Any]]:
         """What is known of these rows: `id`, `number`, `picture` (hex digest) and the item's attributes.
@@ -162,15 +165,7 @@ class Index:
         wrong = [int(row) for row in ids if not 0 <= int(row) < self.count]
         if wrong:
             raise Invalid([Problem(f"there is no row {wrong[0]}", "rows", wrong[0], remedy=f"rows are 0 to {self.count - 1}")])
-        return [
-            {
-                "id": self.table.value("item", int(row)),
-                "number": self.table.value("number", int(row)),
-                "picture": self.table.value("picture", int(row)).hex(),
-                **self.table.attributes(int(row)),
-            }
-            for row in ids
-        ]
+        return self.table.read(np.asarray(ids, np.int64))
 
     def vectors_of(self, item: str) -> Floats:
         """The vectors of an item's pictures `[pictures, d]`, the first picture first. Raises NotFound."""

@@ -20,6 +20,7 @@ from lykeion.search.exact import Bits, Ids
 
 CHUNK = 1 << 20
 OWN_COLUMNS = ("item", "item_hash", "number", "picture", "deleted")  # the rest are attributes of the item
+SHOWN_AS = {"item": "id"}
 
 ROW_SCHEMA = pa.schema(
     [
@@ -49,6 +50,8 @@ class RowTable:
             if column.name == "item" or column.name not in OWN_COLUMNS
             if (kind := kind_of(column.type)) is not None
         }
+        shown = [name for name in table.column_names if name not in ("item_hash", "deleted")]
+        self._shown = table.select(shown).to_batches()
         self._hashes = [chunk.to_numpy(zero_copy_only=True) for chunk in table.column("item_hash").chunks]
         self.live: Bits | None = None if not pc.any(table.column("deleted")).as_py() else bits(pc.invert(table.column("deleted")))
 
@@ -68,9 +71,17 @@ class RowTable:
         chunk = int(np.searchsorted(self.starts, row, side="right")) - 1
         return self.table.column(column).chunk(chunk)[row - int(self.starts[chunk])].as_py()
 
-    def attributes(self, row: int) -> dict[str, Any]:
-        """What is known of the item of a row: title, category, price … ; times as ISO 8601 in UTC."""
-        return {name: plain(self.value(name, row)) for name in self.table.column_names if name not in OWN_COLUMNS}
+    def read(self, rows: Ids) -> list[dict[str, Any]]:
+        """What is known of rows, in their order: `id`, `number`, `picture` (hex), then the item's attributes, as JSON can say them."""
+        found: list[dict[str, Any]] = [{}] * len(rows)
+        chunk_of = np.searchsorted(self.starts, rows, side="right") - 1
+        for chunk in set(chunk_of.tolist()):
+            places = np.flatnonzero(chunk_of == chunk)
+            taken = self._shown[chunk].take(pa.array(rows[places] - self.starts[chunk]))
+            columns = [(SHOWN_AS.get(name, name), list(map(plain, taken.column(name).to_pylist()))) for name in taken.schema.names]
+            for place, values in zip(places.tolist(), zip(*(values for _, values in columns), strict=True), strict=True):
+                found[place] = {name: value for (name, _), value in zip(columns, values, strict=True)}
+        return found
 
     def rows_of(self, item: str) -> range:
         """The rows of an item, the first picture first; an empty range where the item has none. Bisection: rows are sorted by item."""
