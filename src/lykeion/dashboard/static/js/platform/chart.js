@@ -17,9 +17,13 @@ export function sparkline(name, values) {
     svg("path", { class: "area", d: `${line}L${width} ${height}L0 ${height}Z` }), svg("path", { d: line }));
 }
 
-// The metric that says most of a model: its quality before its size.
-export function principal(metrics) {
+const QUALITY = /recall|accuracy|auc|f1|precision|r2/;
+
+// The names of metrics, quality before size. One that only says again, with its step's name, what another says is left out.
+export function named(metrics) {
   const names = [...new Set(metrics.flatMap((one) => Object.keys(one)))].filter((name) => name !== "version");
-  const good = names.find((name) => /recall|accuracy|auc|f1|precision|r2/.test(name));
-  return good || names[0] || null;
+  const own = names.filter((name) => !(name.includes(".") && names.includes(name.slice(name.indexOf(".") + 1))));
+  return [...own.filter((name) => QUALITY.test(name)), ...own.filter((name) => !QUALITY.test(name))];
 }
+
+export const principal = (metrics) => named(metrics)[0] || null;

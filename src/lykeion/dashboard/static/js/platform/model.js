@@ -3,12 +3,12 @@
 import { get, part, send } from "../api.js";
 import { ask, badge, h, icon, show, toast } from "../dom.js";
 import { ago, exactly, metric, size } from "../format.js";
-import { sparkline } from "./chart.js";
+import { named, sparkline } from "./chart.js";
 import { aliasBadge } from "./models.js";
 import { table } from "./trainings.js";
 import { tried } from "./training.js";
 
-const COLUMNS = 4;
+const COLUMNS = 3;
 
 export async function model(page, name) {
   document.title = `${name} · Lykeion`;
@@ -17,7 +17,7 @@ export async function model(page, name) {
 
 function draw(page, found) {
   const aliases = Object.entries(found.aliases);
-  const metrics = [...new Set(found.versions.flatMap((one) => Object.keys(one.metrics)))];
+  const metrics = named(found.versions.map((one) => one.metrics));
   const back = aliases.filter(([alias]) => found.history[alias].some((move) => move.previous)).map(([alias]) =>
     h("button", { class: "button", type: "button", on: { click: () => rollBack(page, found, alias) } }, icon("back"), `Roll back ${alias}`));
   show(page,
