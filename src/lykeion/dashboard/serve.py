@@ -55,6 +55,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         log_level="warning",
         access_log=False,
         server_header=False,
+        proxy_headers=False,
+        ws="none",
         timeout_keep_alive=30,
         timeout_graceful_shutdown=DRAIN,
     )

@@ -34,7 +34,10 @@ export function training(page, name) {
     if (version !== shown) drawEvents(events, name);
     shown = version;
   };
-  get(`/api/v1/trainings/${part(name)}/steps`).then(({ items }) => rows.order(items), () => {});
+  get(`/api/v1/trainings/${part(name)}/steps`).then(({ items }) => {
+    rows.order(items);
+    if (live.isSynced) draw();
+  }, () => {}); // without it the steps are shown all the same
   live.listen(draw);
   setInterval(() => live.isSynced && !isOver(live.get("Training", name) || { status: { phase: "Failed" } }) && draw(), 1000);
 }
