@@ -298,6 +298,7 @@ def killed_run(home) -> Callable[..., None]:
         )
         try:
             wait(lambda: when() or process.poll() is not None, 60, "the moment to kill it")
+            assert process.poll() is None, "it had ended before"
         finally:
             process.kill()
             process.wait()
