@@ -24,7 +24,7 @@ class ExactRows:
     """The rows of an index, `[n, d]` half precision, L2-normalised. Safe for concurrent searches."""
 
     def __init__(self, vectors: Halves) -> None:
-        self.vectors = vectors
+        self.vectors = np.asarray(vectors)  # a plain view: numpy indexes a memmap more slowly
         self.count, self.dimension = vectors.shape
         # Only its scanner is used, which takes codes from anywhere: faiss's fast path for half precision.
         self._kernel = faiss.IndexIVFScalarQuantizer(

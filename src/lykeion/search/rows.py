@@ -4,8 +4,9 @@ Rows are sorted by item, then picture number, so that the pictures of an item st
 `CHUNK` rows (an Arrow text column of one chunk ends at 2 GiB).
 """
 
+import math
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +23,15 @@ CHUNK = 1 << 20
 OWN_COLUMNS = ("item", "item_hash", "number", "picture", "deleted")  # the rest are attributes of the item
 SHOWN_AS = {"item": "id"}
 
+TIME = pa.timestamp("us", "UTC")
+
 ROW_SCHEMA = pa.schema(
     [
         pa.field("item", pa.string(), nullable=False),
         pa.field("item_hash", pa.uint64(), nullable=False),
         pa.field("number", pa.int16(), nullable=False),
         pa.field("picture", pa.binary(32), nullable=False),
-        pa.field("updated_at", pa.timestamp("us", "UTC")),
+        pa.field("updated_at", TIME),
         pa.field("deleted", pa.bool_(), nullable=False),
     ]
 )
@@ -115,18 +118,18 @@ def holds(column: pa.ChunkedArray, condition: Condition) -> pa.ChunkedArray:
     """For each value whether the condition holds; nulls and NaN match nothing."""
     if pa.types.is_list(column.type):
         return pa.chunked_array([holds_in_lists(chunk, condition) for chunk in column.chunks], pa.bool_())
-    compared = pa.array([condition.values[0]]).type
+    column = comparable(column)
     if condition.operator == "in":
-        if pa.types.is_dictionary(column.type):
-            column = column.cast(pa.string())
-        kind = pa.float64() if kind_of(column.type) == "number" else column.type
-        return pc.is_in(column.cast(kind), value_set=pa.array(condition.values, kind))
-    if kind_of(column.type) == "number":
-        column, compared = column.cast(pa.float64()), pa.float64()
-    else:
-        compared = pa.timestamp("us", "UTC")
-        column = column.cast(compared)
-    return pc.fill_null(COMPARE[condition.operator](column, pa.scalar(condition.values[0], compared)), False)
+        return pc.is_in(column, value_set=pa.array(condition.values, column.type))
+    return pc.fill_null(COMPARE[condition.operator](column, pa.scalar(condition.values[0], column.type)), False)
+
+
+def comparable(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Numbers as float64 and times as microseconds in UTC, whatever the catalogue's file had; nothing is refused for being large."""
+    kind = kind_of(column.type)
+    if kind in ("number", "time"):
+        return column.cast(pa.float64() if kind == "number" else TIME, safe=False)
+    return column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
 
 
 COMPARE = {"<": pc.less, "<=": pc.less_equal, ">": pc.greater, ">=": pc.greater_equal}
@@ -165,11 +168,11 @@ def kind_of(given: pa.DataType) -> Kind | None:
 
 def plain(value: Any) -> Any:
     """As JSON can say it."""
-    if isinstance(value, datetime):
+    if isinstance(value, date):  # a datetime is one, too
         return value.isoformat().replace("+00:00", "Z")
     if isinstance(value, bytes):
         return value.hex()
-    return value
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def open_rows(path: Path, *, mmap: bool = True) -> RowTable:
