@@ -66,9 +66,8 @@ class IndexServer:
         self.shelf = Shelf(arguments.volume)
 
     def load(self) -> None:
-        read = Follower(self.arguments.followed).changed()
-        if read is not None:
-            self.shelf.hold(wanted_by(read.content))
+        """Nothing but the imports. Indexes are mapped files: opened in each worker they take no more memory than opened here, a file
+        that crashes its reader costs a worker instead of the supervisor, and Arrow starts threads, which must not be before a fork."""
 
     def work(self, worker: Worker) -> None:
         numbers = IndexNumbers(worker.registry, self.arguments.family)
@@ -81,8 +80,9 @@ class IndexServer:
             options=[("grpc.max_receive_message_length", LARGEST_MESSAGE), ("grpc.so_reuseport", 0)],
         )
         server.add_insecure_port(address)
-        server.start()
         following = Following(self.arguments.document, self.follower, self.shelf, numbers)
+        following.report(address)  # a worker answers only when it holds what it should
+        server.start()
         counted = 0.0
         while not worker.stopping:
             worker.tell(following.report(address))

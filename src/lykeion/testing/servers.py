@@ -14,14 +14,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from lykeion.core.serving.search import ENVIRONMENT
+
 T = TypeVar("T")
-ENVIRONMENT = {
-    "OMP_NUM_THREADS": "1",
-    "OMP_WAIT_POLICY": "PASSIVE",
-    "OPENBLAS_NUM_THREADS": "1",
-    "ORT_DISABLE_TELEMETRY": "1",
-    "GRPC_POLL_STRATEGY": "poll",
-}
 
 
 class UnixConnection(http.client.HTTPConnection):
