@@ -24,6 +24,7 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
+PIECE = 128 << 10  # bytes that are written at once
 KEPT_BODY = 8 << 20  # bytes of a request that are held, so that it can be sent again
 LARGEST_BODY = 64 << 20
 WHOLE_ANSWER = 1 << 20  # answers up to this many bytes are read before they are passed on: a worker's death in between stays unseen
@@ -32,6 +33,7 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 HOP_BY_HOP = frozenset(
     {b"connection", b"keep-alive", b"proxy-authenticate", b"proxy-authorization", b"te", b"trailer", b"transfer-encoding", b"upgrade"}
 )
+NOT_SENT = HOP_BY_HOP | {b"expect"}  # who sent it has had his "100 Continue" from us
 NOT_RETURNED = HOP_BY_HOP | {b"server", b"date"}
 
 
@@ -116,8 +118,16 @@ class Body:
     def again(self) -> bool:
         return not self.begun
 
-    def data(self) -> bytes | AsyncIterator[bytes]:
-        return self.stream() if self.more else self.held
+    def data(self) -> bytes | AsyncIterator[bytes | memoryview]:
+        if self.more:
+            return self.stream()
+        return self.held if len(self.held) <= PIECE else self.pieces()
+
+    async def pieces(self) -> AsyncIterator[memoryview]:
+        """What is held, in pieces that a socket takes at once."""
+        view = memoryview(self.held)
+        for start in range(0, len(view), PIECE):
+            yield view[start : start + PIECE]
 
     async def stream(self) -> AsyncIterator[bytes]:
         self.begun = True
@@ -241,7 +251,7 @@ class Gateway:
         path = scope.get("raw_path") or scope["path"].encode()
         query = scope["query_string"]
         url = f"http://localhost{path.decode('latin-1')}" + (f"?{query.decode('latin-1')}" if query else "")
-        headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"] if name not in HOP_BY_HOP]
+        headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"] if name not in NOT_SENT]
         if body.more:
             headers = [(name, value) for name, value in headers if name != "content-length"]
         begun = False
