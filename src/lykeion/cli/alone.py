@@ -1,16 +1,19 @@
 """Steps without an engine: what a run would do (`foresee`), and one step in this process, for a debugger (`run_alone`)."""
 
+import json
 import tempfile
 from collections.abc import Mapping
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 from lykeion.assembly import Platform
 from lykeion.components.loading import load
-from lykeion.components.runner import call, fingerprint, step_of
+from lykeion.components.runner import call, run, step_of
 from lykeion.core.pipelines.begin import begin
-from lykeion.core.pipelines.contract import StepFile
+from lykeion.core.pipelines.contract import ERROR_FILE, RESULT_FILE, StepFile
 from lykeion.core.pipelines.graph import closure
 from lykeion.core.pipelines.training import decide
 from lykeion.core.resources import Metadata, Pipeline, PipelineRef, StepStatus, Training, TrainingSpec
@@ -64,9 +67,19 @@ def material(platform: Platform, key: str) -> Mapping[str, Any] | None:
 
 
 def fingerprinted(platform: Platform, task: Task) -> Child:
-    file = absolute(task.steps[0], platform.home.root, platform.home.cache)
-    said = fingerprint(load(file.component, file.folder), file)
-    return Child(task.name, "Task", "Succeeded", results={file.step: StepResult("", {}, result={"fingerprint": said})})
+    """As an engine would run it; what the author's code prints or raises is told as the step's."""
+    with tempfile.TemporaryDirectory(prefix="lykeion-") as folder, redirect_stdout(StringIO()), redirect_stderr(StringIO()):
+        staging = Path(folder)
+        file = absolute(task.steps[0], platform.home.root, staging)
+        ended = run(file, nothing_to_seal)
+        said = json.loads((staging / (ERROR_FILE if ended else RESULT_FILE)).read_bytes())
+    if ended:
+        return Child(task.name, "Task", "Failed", reason="Error", message=said["message"])
+    return Child(task.name, "Task", "Succeeded", results={file.step: StepResult("", {}, result=said["result"])})
+
+
+def nothing_to_seal(_folder: str, _file: StepFile, _partition: int | None) -> None:
+    """A fingerprint leaves no outputs."""
 
 
 def absolute(file: StepFile, root: Path, staging: Path) -> StepFile:

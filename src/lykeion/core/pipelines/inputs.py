@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from lykeion.core.pipelines.begin import NOT_NEEDED
 from lykeion.core.resources.pipeline import ModelInput, Step
-from lykeion.core.resources.training import ENDED, GOOD, StepStatus
+from lykeion.core.resources.training import ENDED, StepStatus
 from lykeion.core.values import ModelVersion
 
 UPSTREAM = "UpstreamDidNotSucceed"
+MADE = frozenset({"Cached", "Succeeded"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ def gather(step: Step, steps: Mapping[str, StepStatus], models: Mapping[str, Map
         status = steps[maker]
         if status.phase not in ENDED:
             return Waiting(maker)
-        if status.phase not in GOOD or status.reason == NOT_NEEDED:
+        if status.phase not in MADE:
             return Blocked(UPSTREAM, f"input {name}: step {maker} is {status.phase}")
         if port not in status.outputs:
             return Blocked("NoSuchOutput", f"input {name}: step {maker} left no output {port!r}", failed=True)
