@@ -205,6 +205,9 @@ class Index:
             raise wrong(
                 f"a vector of this index has {self.dimension} numbers, not {vectors.shape[-1]}", f"use the embedding {self.embedding}"
             )
+        squares = np.einsum("ij,ij->i", vectors, vectors)
+        if ((squares > 1e-30) & (squares < 1e30)).all():  # so all numbers are finite: the common case, and the cheap one
+            return np.ascontiguousarray(vectors / np.sqrt(squares)[:, None])
         if not np.isfinite(vectors).all():
             raise wrong("the vector holds a number that is not finite (NaN or infinity)", "send finite numbers")
         # Scaling first keeps the squares of very large and very small numbers within range.
