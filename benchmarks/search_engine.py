@@ -122,7 +122,7 @@ def lance(folder: Path, vectors: np.ndarray) -> Iterator[tuple[str, Search]]:
 
     column = pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), vectors.shape[1])
     made = lancedb.connect(folder / "lance").create_table("rows", pa.table({"id": np.arange(len(vectors)), "vector": column}))
-    for kind, options in (("IVF_HNSW_SQ", {"num_partitions": 8}), ("IVF_PQ", {"num_partitions": 316, "num_sub_vectors": 128})):
+    for kind, options in (("IVF_PQ", {"num_partitions": 316, "num_sub_vectors": 128}), ("IVF_HNSW_SQ", {"num_partitions": 8})):
         made.create_index(metric="dot", vector_column_name="vector", index_type=kind, replace=True, **options)
         for nprobes, refine in ((8, 5), (32, 10)):
 
