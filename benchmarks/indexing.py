@@ -1,6 +1,6 @@
 """Indexing: photos per second and core (decode + extract, 1 MP JPEG), the same catalogue again, and with 1 % of it changed.
 
-    python benchmarks/indexing.py [--pictures 1500]
+    python benchmarks/indexing.py [--pictures 2000]
 
 The components are called as the engine calls them, 64 partitions in one process; "again" is what planning costs when every key hits.
 The peer is the same network fed the obvious way: decode in full, resize, onnxruntime as it comes, one thread.
@@ -87,7 +87,7 @@ def obvious(network: Path, photos: list[bytes]) -> float:
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    arguments.add_argument("--pictures", type=int, default=1500)
+    arguments.add_argument("--pictures", type=int, default=2000)
     count = arguments.parse_args().pictures
     with tempfile.TemporaryDirectory() as there:
         home = Path(there)

@@ -10,7 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from lykeion.components.base import Input, Output, Step, component
+from lykeion.components.base import Output, Step, component
 from lykeion.components.catalogue_root import write_catalogue_root
 from lykeion.components.item_writer import ItemWriter
 from lykeion.components.listings import Listing, Rejected
@@ -21,7 +21,7 @@ from lykeion.components.stat_digests import StatDigests
 from lykeion.components.tables import Items, Quarantine
 from lykeion.errors import Invalid
 
-__all__ = ["Input", "fingerprint", "listings"]
+__all__ = ["fingerprint", "listings"]
 
 PROGRESS_EVERY = 20_000
 
