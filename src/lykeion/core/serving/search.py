@@ -18,6 +18,7 @@ ENVIRONMENT = {  # one thread per worker, and none in the supervisor, which fork
     "OPENBLAS_NUM_THREADS": "1",
     "JE_ARROW_MALLOC_CONF": "background_thread:false",
     "ORT_DISABLE_TELEMETRY": "1",
+    "MALLOC_ARENA_MAX": "2",  # not an arena per thread and worker
     "GRPC_POLL_STRATEGY": "poll",  # a tenth less CPU per call than epoll, with the few connections that there are
 }
 
