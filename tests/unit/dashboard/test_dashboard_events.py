@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 from dashboard_calls import Platform, call, run_in
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.types import ASGIApp
 
@@ -24,6 +24,7 @@ def training(name: str, resource_version: str) -> Training:
 worlds = st.dictionaries(keys, st.sampled_from("12")).map(lambda found: {key: training(key[1], number) for key, number in found.items()})
 
 
+@settings(deadline=None)
 @given(worlds, worlds)
 def test_applying_the_differences_to_what_was_gives_what_is(before: dict[Any, Training], now: dict[Any, Training]) -> None:
     changed = differences({key: version(one) for key, one in before.items()}, now)
@@ -37,11 +38,13 @@ def test_applying_the_differences_to_what_was_gives_what_is(before: dict[Any, Tr
     assert after == now
 
 
+@settings(deadline=None)
 @given(worlds)
 def test_what_did_not_change_is_not_told(world: dict[Any, Training]) -> None:
     assert differences({key: version(one) for key, one in world.items()}, world) == {}
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(keys, st.integers())))
 def test_a_slow_page_gets_the_newest_state_of_each_once(told: list[tuple[Any, int]]) -> None:
     async def case() -> None:

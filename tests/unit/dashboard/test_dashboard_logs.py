@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from dashboard_calls import Platform, call, run_in
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.types import ASGIApp
 
@@ -23,6 +23,7 @@ def log_file(platform: Platform) -> Path:
     return path
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200), st.integers(0, 250))
 def test_the_end_of_a_log_starts_with_a_line(tmp_path_factory: pytest.TempPathFactory, data: bytes, tail: int) -> None:
     path = tmp_path_factory.mktemp("log") / "log"
@@ -34,6 +35,7 @@ def test_the_end_of_a_log_starts_with_a_line(tmp_path_factory: pytest.TempPathFa
     assert piece.start == 0 or data[: piece.start].endswith(b"\n") or b"\n" not in data[len(data) - tail :]
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(max_size=40), max_size=8))
 def test_following_reads_every_byte_once(tmp_path_factory: pytest.TempPathFactory, pieces: list[bytes]) -> None:
     path = tmp_path_factory.mktemp("log") / "log"

@@ -6,7 +6,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from dashboard_calls import Platform, call, run_in
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.types import ASGIApp
@@ -24,6 +24,7 @@ def text(samples: dict[str, float]) -> str:
     return "".join(f"# HELP {name} h\n# TYPE {name} counter\n{name} {value}\n" for name, value in samples.items())
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(["", "p-0", "p-1"]), st.dictionaries(NAMES, st.integers(0, 10**6).map(float))))
 def test_every_sample_of_every_process_is_there_once_with_its_process(given: dict[str, dict[str, float]]) -> None:
     found = combined({source: text(samples) for source, samples in given.items()})

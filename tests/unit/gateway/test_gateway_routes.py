@@ -4,7 +4,7 @@ from collections import Counter
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lykeion.servers.gateway_routes import Route, Target, candidates, match, parse, stride
@@ -21,6 +21,7 @@ def targets_of(given: list[int]) -> tuple[Target, ...]:
     return tuple(Target(f"s{n}", weight, (f"unix:/{n}",)) for n, weight in enumerate(given))
 
 
+@settings(deadline=None)
 @given(weights.filter(any), st.integers(0, 1000))
 def test_over_a_whole_turn_each_target_is_first_exactly_as_often_as_it_weighs(given: list[int], start: int) -> None:
     made = route("/a", *targets_of(given))
@@ -28,12 +29,14 @@ def test_over_a_whole_turn_each_target_is_first_exactly_as_often_as_it_weighs(gi
     assert first == Counter({f"unix:/{n}": weight for n, weight in enumerate(given) if weight})
 
 
+@settings(deadline=None)
 @given(weights.filter(any), st.integers(0, 1000))
 def test_no_address_is_tried_twice_and_every_ready_one_is_tried(given: list[int], turn: int) -> None:
     found = candidates(route("/a", *targets_of(given)), turn)
     assert sorted(found) == sorted(f"unix:/{n}" for n, weight in enumerate(given) if weight)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 5000))
 def test_a_stride_visits_every_place(total: int) -> None:
     assert len({turn * stride(total) % total for turn in range(total)}) == total
@@ -53,10 +56,11 @@ def test_the_workers_of_a_target_take_turns() -> None:
     assert candidates(made, 1) == ("b", "c", "a")
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 5), min_size=2, max_size=3))
 def test_the_workers_of_every_target_take_turns_whatever_the_weights(counts: list[int]) -> None:
     made = route("/a", *(Target(f"s{n}", 30 + n, tuple(f"{n}.{w}" for w in range(count))) for n, count in enumerate(counts)))
-    turns = sum(target.weight for target in made.targets) * 20
+    turns = sum(target.weight for target in made.targets) * 3
     first = Counter(candidates(made, turn)[0] for turn in range(turns))
     for target in made.targets:
         shares = [first[address] for address in target.addresses]
@@ -72,6 +76,7 @@ def test_a_target_without_weight_or_workers_gets_nothing() -> None:
 paths = st.lists(st.sampled_from(["a", "b", "ab", "v1"]), max_size=4).map(lambda parts: "/" + "/".join(parts))
 
 
+@settings(deadline=None)
 @given(st.lists(paths, max_size=5, unique=True), paths)
 def test_the_longest_prefix_of_whole_segments_takes_a_path(prefixes: list[str], path: str) -> None:
     routes = parse([{"name": prefix, "prefix": prefix, "targets": []} for prefix in prefixes])
