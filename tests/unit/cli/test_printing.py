@@ -1,0 +1,65 @@
+"""Results for programs and for people."""
+
+import contextlib
+import io
+import json
+from datetime import timedelta
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lykeion.cli.printing import age, emit, rows, span
+from lykeion.testing.builders import NOON
+
+TEXT = st.text(st.characters(categories=["L", "N", "P", "S"]) | st.sampled_from(" \n"))
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | TEXT, lambda inner: st.lists(inner) | st.dictionaries(TEXT, inner), max_leaves=8
+)
+
+
+@given(st.floats(0, 1e9))
+def test_a_span_says_about_as_many_seconds_as_there_are(seconds):
+    units = {"d": 86400, "h": 3600, "m": 60, "s": 1}
+    total, number = 0.0, ""
+    for letter in span(seconds):
+        if letter in units:
+            total, number = total + float(number) * units[letter], ""
+        else:
+            number += letter
+    assert total == pytest.approx(seconds, rel=0.05, abs=1.0)
+
+
+def test_an_age_is_the_span_until_now():
+    assert age(NOON - timedelta(minutes=5), NOON) == "5m"
+    assert age(None) == ""
+
+
+@given(JSON)
+def test_json_and_yaml_say_the_same(value):
+    said = {}
+    for output in ("json", "yaml"):
+        with contextlib.redirect_stdout(io.StringIO()) as out:
+            emit(value, output, "for people")
+        said[output] = out.getvalue()
+    assert json.loads(said["json"]) == value
+    assert yaml.safe_load(said["yaml"]) == value
+
+
+def test_a_table_shows_every_text_as_it_is(capsys):
+    emit(None, "table", rows(("A", "B"), [("[bold]red[/bold] [/]", ":smile:"), (None, 3)], "nothing"))
+    told = capsys.readouterr().out.splitlines()
+    assert told[0].split() == ["A", "B"]
+    assert "[bold]red[/bold] [/]  :smile:" in told[1]
+    assert told[2].split() == ["3"]
+
+
+def test_where_there_is_nothing_a_sentence_says_so(capsys):
+    emit([], "table", rows(("A",), [], "no pipelines yet"))
+    assert capsys.readouterr().out == "no pipelines yet\n"
+
+
+def test_dates_are_text(capsys):
+    emit({"at": NOON}, "json")
+    assert json.loads(capsys.readouterr().out)["at"].startswith("2026-01-01")
