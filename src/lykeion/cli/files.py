@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from lykeion.core.pipelines.keys import located
 from lykeion.core.pipelines.parameters import given_parameters
 from lykeion.core.resources import Pipeline, Resource
 from lykeion.core.resources.metadata import SOURCE_FILE
@@ -79,6 +80,10 @@ def pipeline_to_run(name: str, words: Sequence[str], components: Components, onl
         raise Invalid([*(reading.problems or [many]), *wrong])
     pipeline = sourced(found[0].resource, path)
     assert isinstance(pipeline, Pipeline)
+    declared = pipeline.spec.parameters
+    given = {
+        key: located(value, str(Path.cwd())) if key in declared and declared[key].type == "uri" else value for key, value in given.items()
+    }
     folder = str((path.resolve() if path else Path.cwd() / "<stdin>").parent)
     if reading.problems:
         raise Invalid([*faults(reading, found[0], folder, given, components), *wrong])

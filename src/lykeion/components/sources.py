@@ -10,7 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from lykeion.components.base import Output, Step, component
+from lykeion.components.base import Output, Step, Uri, component
 from lykeion.components.catalogue_root import write_catalogue_root
 from lykeion.components.item_writer import ItemWriter
 from lykeion.components.listings import Listing, Rejected
@@ -26,11 +26,11 @@ __all__ = ["fingerprint", "listings"]
 PROGRESS_EVERY = 20_000
 
 
-def fingerprint(uri: str, step: Step) -> str:
+def fingerprint(uri: Uri, step: Step) -> str:
     """Over the content of the file, or over which pictures the folder holds (their content is looked at by the pictures step)."""
     path = local_path(uri)
     if path.is_dir():
-        total = sha256()
+        total = sha256(f"{path}\0".encode(errors="surrogatepass"))
         for listing in folder_listings(path):
             total.update(repr(listing).encode(errors="surrogatepass"))
         return total.hexdigest()
@@ -41,7 +41,7 @@ def fingerprint(uri: str, step: Step) -> str:
 
 
 @component(role="source", fingerprint=fingerprint)
-def listings(items: Output[Items], *, uri: str, step: Step) -> None:
+def listings(items: Output[Items], *, uri: Uri, step: Step) -> None:
     """Read a catalogue: a .csv or .parquet file of listings, or a folder of pictures.
 
     Columns: id, title, description, category, price, status, updated_at, pictures (paths; in CSV separated by `;`). Others are kept as

@@ -217,7 +217,7 @@ def task(step: Step, signature: Signature, inputs: Inputs, status: StepStatus, r
         key=status.key if runs else "",
         mode="run" if runs else "fingerprint",
         folder=run.folder,
-        parameters=effective_parameters(step.with_, signature),
+        parameters=effective_parameters(step.with_, signature, run.folder),
         inputs=inputs.paths,
         digests=inputs.digests,
         outputs=tuple(sorted(signature.outputs)) if runs else (),

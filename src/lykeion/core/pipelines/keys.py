@@ -109,11 +109,21 @@ def deciding_parameters(given: Mapping[str, Any], signature: Signature) -> dict[
     return {name: value for name, value in effective_parameters(given, signature).items() if name not in where}
 
 
-def effective_parameters(given: Mapping[str, Any], signature: Signature) -> dict[str, Any]:
-    """What the component will really be called with: defaults filled in, whole numbers made floats where it takes floats."""
+def effective_parameters(given: Mapping[str, Any], signature: Signature, folder: str = "") -> dict[str, Any]:
+    """What the component will really be called with: defaults filled in, whole numbers made floats where it takes floats.
+
+    With `folder`, the pipeline's, relative paths in parameters of type `uri` are made absolute: they are relative to the pipeline's file.
+    """
     merged = {name: declared.default for name, declared in signature.parameters.items() if not declared.required} | dict(given)
     for name, declared in signature.parameters.items():
         value = merged.get(name)
         if declared.type == "number" and isinstance(value, int) and not isinstance(value, bool):
             merged[name] = float(value)
+        elif declared.type == "uri" and isinstance(value, str) and folder:
+            merged[name] = located(value, folder)
     return merged
+
+
+def located(uri: str, folder: str) -> str:
+    """A URI or an absolute path as it is; a relative path from `folder`."""
+    return uri if not uri or "://" in uri or uri.startswith(("/", "~")) else f"{folder}/{uri}"
