@@ -22,7 +22,7 @@ from lykeion.core.serving.names import index_serving
 from lykeion.core.values import ModelVersion
 from lykeion.daemons.servings import Servings
 from lykeion.daemons.trainings import Trainings
-from lykeion.errors import Corrupt, NotFound
+from lykeion.errors import Corrupt, NotFound, Unavailable
 from lykeion.repository import Repository, open_repository
 from lykeion.repository.layout import version_folder
 
@@ -58,16 +58,22 @@ class Platform:
             return None
 
     def mount(self, version: ModelVersion) -> None:
-        """Make a version's files appear at `models/NAME/VERSION` of the volume: by a link where the repository is on this machine."""
+        """Make a version's files appear at `models/NAME/VERSION` of the volume: by a link where the repository is on this machine.
+
+        Raises NotFound, Corrupt, or Unavailable, also where the volume is full.
+        """
         target = self.home.root / version.path
         if target.exists() and self.is_ours(target, version):
             return
-        source = self.repository.path(version.model, version.version, self.home.cache / "models")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        beside = target.with_name(f".{target.name}.{os.getpid()}")
-        beside.unlink(missing_ok=True)
-        beside.symlink_to(source, target_is_directory=True)
-        beside.replace(target)
+        try:
+            source = self.repository.path(version.model, version.version, self.home.cache / "models")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            beside = target.with_name(f".{target.name}.{os.getpid()}")
+            beside.unlink(missing_ok=True)
+            beside.symlink_to(source, target_is_directory=True)
+            beside.replace(target)
+        except OSError as wrong:
+            raise Unavailable(f"{version.model}@{version.version} cannot be mounted at {target}: {wrong.strerror}") from wrong
 
     def is_ours(self, target: Path, version: ModelVersion) -> bool:
         """Whether what is mounted came from this repository: the one before (another LYKEION_REPOSITORY) counted its own versions."""

@@ -90,17 +90,21 @@ def described(spec: PipelineSpec, folder: str, components: Components) -> tuple[
     """What the components say of themselves, as far as they can be asked, and what is wrong with the others."""
     wanted = list(dict.fromkeys(step.component for step in spec.steps if step.component))
     lock, problems = lock_of(spec, folder)
+    signatures, found = asked(components, folder, wanted, lock)
+    if found and len(wanted) > 1:  # those that are well were remembered, so that asking for each again costs little
+        for component in wanted:
+            signatures |= asked(components, folder, [component], lock)[0]
+    return signatures, [*problems, *found]
+
+
+def asked(components: Components, folder: str, wanted: Sequence[str], lock: Path | None) -> tuple[dict[str, Signature], list[Problem]]:
+    """All of their signatures, or why they cannot be had."""
     try:
-        return components.describe_all(folder, wanted, lock), problems
+        return dict(components.describe_all(folder, wanted, lock)), []
     except Invalid as error:
-        problems += error.problems
-    signatures: dict[str, Signature] = {}
-    for component in wanted if len(wanted) > 1 else ():  # those that are well were remembered, so that asking again costs little
-        try:
-            signatures |= components.describe_all(folder, [component], lock)
-        except Invalid:
-            continue
-    return signatures, problems
+        return {}, list(error.problems)
+    except OSError as error:
+        return {}, [Problem(f"cannot be read: {error.strerror}", file=str(error.filename or folder))]
 
 
 def images(spec: PipelineSpec, place: Place) -> list[Problem]:

@@ -124,3 +124,13 @@ def test_closing_ends_the_process_and_frees_the_port(front):
     front.close()
     assert process.poll() is not None
     socket.create_server(("127.0.0.1", port)).close()
+
+
+def test_no_room_for_its_log_delays_its_start(front, place, until):
+    place.logs.rmdir()
+    place.logs.write_text("a file in the way")
+    front.keep()
+    assert front.process is None
+    place.logs.unlink()
+    until(lambda: (front.keep(), front.process is not None)[1])
+    assert answer(front) > 0

@@ -53,7 +53,10 @@ class Front:
             self.crashes = self.crashes.ended(now, now - self.started)
             self.process = None
         if now >= self.crashes.start_at:
-            self.start(now)
+            try:
+                self.start(now)
+            except OSError:  # no room for its log, or for a process: as if it had ended at once
+                self.crashes = self.crashes.ended(now, 0.0)
 
     def start(self, now: float) -> None:
         number = self.listener.fileno()
