@@ -13,6 +13,7 @@ from lykeion.core.values import Observed, Ref, Task
 COMPONENT = "lykeion.components.publish:publish"
 IMPORTS = ("obstore", "yaml")
 TRIES = 3
+BACKOFF = 2.0  # seconds before the second try; twice that before the third
 DEFAULT_ALIAS = "stable"
 
 
@@ -48,6 +49,14 @@ def attempt(publish: Publish, training: Training, observed: Observed) -> tuple[s
     prefix = f"{training.name}.publish-{publish.output}-{publish.model}"
     failed = sum(child.phase == "Failed" for name, child in observed.children.items() if name.startswith(f"{prefix}."))
     return f"{prefix}.{failed + 1}", failed + 1
+
+
+def pause(name: str, number: int, observed: Observed) -> float:
+    """Seconds until attempt `number` (its task's `name`) may begin: a store that does not answer gets a moment."""
+    last = observed.children.get(f"{name.rpartition('.')[0]}.{number - 1}")
+    if last is None or last.finished is None:
+        return 0.0
+    return BACKOFF * 2 ** (number - 2) - (observed.now - last.finished).total_seconds()
 
 
 def publication(

@@ -68,6 +68,9 @@ def published(training: Training, status: TrainingStatus, steps: Mapping[str, St
             ended = finished(status, "Failed", "PublishFailed", message, observed.now)
             return Decision(ended, events=(event(training, "Warning", "PublishFailed", message),))
         if child is None:
+            pause = publishing.pause(name, attempt, observed)
+            if pause > 0:
+                return Decision(status, events=events(training, steps), look_again=pause)
             task = publishing.publication(publish, name, training, steps, status.components, repository)
             return Decision(status, apply=(task,), events=events(training, steps))
         if child.phase != "Succeeded":
