@@ -162,6 +162,23 @@ def test_a_result_with_an_undeclared_import_is_used_in_its_run_and_never_found_a
     assert over.status.steps[0].why == "imports helper.py"
 
 
+def test_an_uncacheable_result_of_another_run_is_not_taken_over(engine):
+    one = pipeline({"name": "a"})
+    good = engine.outcome
+    engine.outcome = lambda task, now: Child(task.name, "Task", "Running", started=now)
+    t, _ = engine.once(training(one))
+    (task,) = engine.started
+    (result,) = good(task, NOON).results.values()
+    engine.forget_children()
+    engine.outputs[result.key] = replace(result, uncached="imports helper.py", created=NOON - timedelta(hours=1))
+    _, decision = engine.once(t)
+    assert len(decision.apply) == 1, "it is run again"
+    engine.outputs[result.key] = replace(result, uncached="imports helper.py", created=NOON + timedelta(seconds=1))
+    engine.forget_children()
+    t, _ = engine.once(t)
+    assert t.status.steps[0].phase == "Succeeded"
+
+
 def test_a_fingerprint_is_asked_for_before_the_key_is_known(engine):
     spec = pipeline({"name": "a"}).spec
     known = signatures(spec, fingerprint=True)

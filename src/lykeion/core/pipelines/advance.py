@@ -145,9 +145,15 @@ def again(step: Step, signature: Signature, inputs: Inputs, status: StepStatus, 
     if status.retry_at is not None:
         return started(step, signature, inputs, status, run) if run.observed.now >= status.retry_at else Advance(status)
     found = run.observed.outputs.get(status.key)  # what the engine before finished is on the volume, the rest starts again
-    if found is not None:
+    if found is not None and (not found.uncached or is_of(run, found)):
         return Advance(taken_over(status, found, "Succeeded", run.observed.now))
     return Advance(status, (task(step, signature, inputs, status, run),))
+
+
+def is_of(run: Run, found: StepResult) -> bool:
+    """Whether a result was made while this run was under way: one that may not be used again counts in its own run."""
+    began = run.training.status.started_at
+    return found.created is not None and began is not None and found.created >= began
 
 
 def observed_progress(status: StepStatus, child: Child) -> StepStatus:

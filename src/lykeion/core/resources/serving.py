@@ -1,4 +1,4 @@
-"""Serving: something that answers requests and is kept up. Here: index servers of a family, and the search in front of them."""
+"""Serving: something that answers and is kept up. Here: index servers of a family, and the search in front of them."""
 
 from typing import Annotated, ClassVar, Literal
 
