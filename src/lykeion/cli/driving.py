@@ -2,9 +2,10 @@
 
 import select
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Protocol
 
 from lykeion.adapters.local.tasks import Tasks
 from lykeion.assembly import Platform, children, tasks_engine, trainings
@@ -13,8 +14,14 @@ from lykeion.core.resources.training import OVER
 from lykeion.daemons.controller import control
 from lykeion.errors import Unavailable
 
-Show = Callable[[Training], None]
 LOOK_EVERY = 0.2
+
+
+class Show(Protocol):
+    """What a person is shown meanwhile."""
+
+    def __call__(self, training: Training) -> None: ...
+    def remark(self, text: str) -> None: ...
 
 
 class Interruption:
@@ -54,6 +61,9 @@ def wait_for(platform: Platform, name: str, show: Show) -> Training:
             try:
                 engine = tasks_engine(platform)
             except Unavailable:
+                show.remark(
+                    f"{name}: the steps of this home are in another process's hands, which runs this too, or leaves it to us when done"
+                )
                 select.select([platform.bell], [], [], LOOK_EVERY)
                 platform.bell.hush()
                 continue

@@ -34,6 +34,7 @@ class Progress:
         self.quiet, self.clock = quiet, clock
         self.told: Mapping[str, tuple[str, int]] = {}
         self.drawn = 0.0
+        self.remarked = ""
 
     def __enter__(self) -> "Progress":
         if self.live:
@@ -52,6 +53,12 @@ class Progress:
         elif last or abs(self.clock() - self.drawn) > DRAW_EVERY:
             self.drawn = self.clock()
             self.live.update(tree(training, self.drawn), refresh=True)
+
+    def remark(self, text: str) -> None:
+        """A line beside what is shown; the same one again is not told twice."""
+        if not self.quiet and text != self.remarked:
+            self.remarked = text
+            self.console.print(text)
 
     def tell(self, training: Training) -> None:
         """A line for each step that changed its phase or failed an attempt."""

@@ -138,3 +138,12 @@ def test_on_a_terminal_a_tree_is_drawn_ten_times_a_second_and_at_the_end(monkeyp
 )
 def test_lengths_of_time_are_told_in_two_figures(seconds, said):
     assert span(seconds) == said
+
+
+def test_a_remark_is_made_once(capsys):
+    with Progress() as show:
+        for text in ("it waits", "it waits", "it goes on"):
+            show.remark(text)
+    with Progress(quiet=True) as show:
+        show.remark("it waits")
+    assert capsys.readouterr().err == "it waits\nit goes on\n"

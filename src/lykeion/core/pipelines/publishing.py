@@ -56,7 +56,7 @@ def pause(name: str, number: int, observed: Observed) -> float:
     last = observed.children.get(f"{name.rpartition('.')[0]}.{number - 1}")
     if last is None or last.finished is None:
         return 0.0
-    return BACKOFF * 2 ** (number - 2) - (observed.now - last.finished).total_seconds()
+    return BACKOFF * 2.0 ** (number - 2) - (observed.now - last.finished).total_seconds()
 
 
 def publication(
