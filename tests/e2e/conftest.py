@@ -202,6 +202,7 @@ class Up:
 
     def __init__(self, home: Path) -> None:
         self.home, self.told = home, home / "up.out"
+        home.mkdir(exist_ok=True)
         with self.told.open("wb") as out:
             command = [LYKEION, "up", "--port", "0", "--home", home]
             self.process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, env={**os.environ, "LYKEION_HOME": str(home)})

@@ -1,7 +1,8 @@
 """What runs inside the process of a step, whatever started it: from the step file to the result or the error.
 
 The component's function is called once, or once for each partition that this worker has. Its author's exceptions end here: as
-`error.json` for the platform and a plain traceback, down from the author's own frames, in the log.
+`error.json` for the platform and, in the log, a plain traceback down from the author's own frames; or one sentence, where the component
+said on purpose what is wrong with what it was given.
 """
 
 import json
@@ -21,6 +22,7 @@ from lykeion.components import loading
 from lykeion.components.base import Component, Input, Output, Step, Window, arguments, partition_name, write_atomically
 from lykeion.components.loading import SourceChanged, expect, load
 from lykeion.core.pipelines.contract import ERROR_FILE, PROGRESS_FILE, RESULT_FILE, StepFile
+from lykeion.errors import Invalid, LykeionError
 
 Seal = Callable[[str, StepFile, int | None], None]  # folder, step, partition: makes what lies in the folder whole, as the last act
 
@@ -164,9 +166,10 @@ def undeclared(file: StepFile, before: set[str]) -> str:
 
 
 def report(error: BaseException, staging: Path) -> int:
-    """Write `error.json` and the traceback; returns the exit code."""
+    """Write `error.json` and what goes into the log; returns the exit code."""
     frames = authors_frames(error.__traceback__)
-    lines = traceback.format_exception(type(error), error, frames)
+    told = isinstance(error, LykeionError)
+    lines = [f"{error}\n"] if told else traceback.format_exception(type(error), error, frames)
     with suppress(OSError):
         sys.stdout.flush()
         sys.stderr.write("".join(lines))
@@ -175,7 +178,7 @@ def report(error: BaseException, staging: Path) -> int:
         "type": type(error).__name__,
         "message": message_of(error),
         "traceback": "".join(lines),
-        "retryable": not isinstance(error, ImportError | SyntaxError | NotImplementedError | SourceChanged),
+        "retryable": not isinstance(error, ImportError | SyntaxError | NotImplementedError | SourceChanged | Invalid),
     }
     with suppress(OSError):
         write_atomically(staging / ERROR_FILE, json.dumps(said))

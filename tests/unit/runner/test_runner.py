@@ -88,6 +88,18 @@ def test_an_exception_is_told_by_type_message_and_the_authors_frames(file, seal,
     assert sealed == []
 
 
+def test_what_a_component_says_on_purpose_is_told_without_a_traceback_and_not_tried_again(file, seal, tmp_path, capfd):
+    given = file("bad")
+    (tmp_path / "mine.py").write_text(
+        "from lykeion import Output, component\nfrom lykeion.errors import Invalid\n\n\n"
+        "@component\ndef bad(out: Output) -> None:\n    raise Invalid('the price of a is no number')\n"
+    )
+    assert runner.run(given, seal) == FAILED
+    said = json.loads((Path(given.staging) / "error.json").read_text())
+    assert (said["type"], said["message"], said["retryable"]) == ("Invalid", "the price of a is no number", False)
+    assert capfd.readouterr().err == "the price of a is no number\n"
+
+
 def test_a_missing_package_is_not_worth_another_try(file, seal, tmp_path):
     given = file("bad")
     (tmp_path / "mine.py").write_text("import no_such_thing_at_all\n")
