@@ -156,7 +156,8 @@ class Indexed:
     def copy(self, folder: Path) -> "Indexed":
         """One of its own, for those who change something."""
         for source in (self.home, self.listings.parent):
-            shutil.copytree(source, folder / source.name, symlinks=True)
+            others = shutil.ignore_patterns("state.db-*")  # come and go with whoever reads; all is in state.db once a run has ended
+            shutil.copytree(source, folder / source.name, symlinks=True, ignore=others)
         home = folder / self.home.name
         shutil.rmtree(home / "models", ignore_errors=True)  # links into the other home
         return Indexed(home, folder / self.listings.parent.name / self.listings.name, self.printed)
