@@ -1,0 +1,103 @@
+"""`lykeion search` asks the running platform; what it answers becomes ours, with the right exit code."""
+
+import json
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from lykeion.adapters.local.front import LOCK
+from lykeion.adapters.local.home import Home
+from lykeion.adapters.local.locks import Lock
+
+ANSWER = {
+    "request_id": "1",
+    "items": [{"id": "a", "score": 0.5, "title": "[/] shoe", "category": "shoes", "price": 3.5, "status": "on_sale"}],
+}
+
+
+@contextmanager
+def platform_that(home, answers):
+    """A platform that is up, and answers each request by `answers(handler)`; yields what it was asked."""
+    asked: list[tuple[str, str, bytes]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            asked.append((self.path, self.headers["Content-Type"], body))
+            answers(self)
+
+        def log_message(self, *_) -> None: ...
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server, Lock(Home.at(home).locks / LOCK, f"http://127.0.0.1:{server.server_port}"):
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield asked
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def says(status: int, body: bytes, length: int | None = None):
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(status)
+        handler.send_header("Content-Length", str(len(body) if length is None else length))
+        handler.end_headers()
+        handler.wfile.write(body)
+
+    return answer
+
+
+def test_a_photo_is_sent_as_it_is_and_the_answer_is_printed_as_it_came(cli, home, tmp_path):
+    (tmp_path / "shoe.jpg").write_bytes(b"\xff\xd8 bytes")
+    with platform_that(home, says(200, json.dumps(ANSWER).encode())) as asked:
+        words = ("search", "my/photos", tmp_path / "shoe.jpg", "-k", "3", "--filter", "price:<5", "--filter", "status:a|b")
+        assert cli(*words, "-o", "json").json == ANSWER
+        told = cli(*words).out
+    path, kind, body = asked[0]
+    assert (kind, body) == ("application/octet-stream", b"\xff\xd8 bytes")
+    assert urlsplit(path).path == "/v1/search/my%2Fphotos"
+    assert parse_qs(urlsplit(path).query) == {"k": ["3"], "filter": ["price:<5", "status:a|b"]}
+    assert "[/] shoe" in told
+
+
+def test_an_item_is_asked_for_in_json(cli, home):
+    with platform_that(home, says(200, json.dumps({"items": []}).encode())) as asked:
+        assert "nothing in this catalogue fits" in cli("search", "photos", "--item", "a").out
+    assert asked[0][1:] == ("application/json", b'{"item": "a"}')
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "code", "told"),
+    [
+        (404, b'{"detail": "there is no family photos"}', 3, "there is no family photos"),
+        (422, b'{"detail": "k must be at least 1"}', 2, "k must be at least 1"),
+        (503, b'{"detail": "no index server answers"}', 5, "no index server answers"),
+        (502, b"<html>bad gateway", 5, "bad gateway"),
+        (400, b'["a list"]', 2, "a list"),
+        (400, b'{"title": "no detail"}', 2, "no detail"),
+    ],
+)
+def test_problems_of_the_platform_become_sentences_and_codes(cli, home, status, body, code, told):
+    with platform_that(home, says(status, body)):
+        assert told in cli("search", "photos", "--item", "a", code=code).err
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        says(200, b"no json"),
+        says(200, b'{"items"', length=1000),
+        lambda handler: handler.wfile.write(b"garbage\r\n\r\n"),
+        lambda handler: None,
+    ],
+    ids=["no JSON", "cut off", "no HTTP", "nothing"],
+)
+def test_a_platform_that_breaks_off_is_unavailable(cli, home, answers):
+    with platform_that(home, answers):
+        told = cli("search", "photos", "--item", "a", code=5).err
+    assert "does not answer" in told
+    assert "lykeion logs photos" in told
