@@ -56,7 +56,7 @@ def read(photo: Path) -> bytes:
 def ask(url: str, family: str, body: bytes, k: int, filters: list[str], content_type: str) -> dict[str, Any]:
     """POST to the platform. Its problems become our errors."""
     query = urlencode([("k", k), *(("filter", one) for one in filters)])
-    request = Request(f"{url}/v1/search/{quote(family, safe="")}?{query}", data=body, headers={"Content-Type": content_type}, method="POST")
+    request = Request(f"{url}/v1/search/{quote(family, safe='')}?{query}", data=body, headers={"Content-Type": content_type}, method="POST")
     try:
         with urlopen(request, timeout=TIMEOUT) as response:
             answer: dict[str, Any] = json.load(response)
