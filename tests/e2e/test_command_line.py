@@ -34,6 +34,9 @@ def test_a_pipeline_is_run_and_its_model_is_there(cli):
     again = cli("run", WORDS, "-o", "json").json
     assert [step["cache"] for step in again["steps"]] == ["hit", "hit"]
     assert again["published"][0]["version"] == 1, "the same content is the same version"
+    anew = cli("run", WORDS, "--no-cache", "-o", "json").json
+    assert [(step["state"], step["key"]) for step in anew["steps"]] == [("Succeeded", step["key"]) for step in told["steps"]]
+    assert anew["published"][0]["version"] == 1
     more = cli("run", WORDS, "-p", "n=5", "-o", "json").json
     assert [step["cache"] for step in more["steps"]] == ["hit", "miss"]
     assert more["published"][0]["version"] == 2
