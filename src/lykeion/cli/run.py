@@ -4,7 +4,7 @@ import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from lykeion.assembly import Platform, local
 from lykeion.cli.alone import needed_by, run_alone
@@ -24,6 +24,7 @@ def arguments(parser: ArgumentParser, _: str) -> None:
     parser.add_argument(
         "--step", metavar="NAME", help="run what NAME needs, then NAME alone in this process (for a debugger); nothing is kept"
     )
+    parser.add_argument("--no-cache", action="store_true", help="run every step, cached or not; what it makes is cached anew")
     parser.add_argument("--only", action="append", default=[], metavar="NAME", help="run only this step and what it needs")
     run_options(parser)
 
@@ -40,12 +41,15 @@ def main(args: Namespace) -> int:
         platform.resources.apply(pipeline)
         if args.step:
             return alone(platform, pipeline.name, parameters, args)
-        return finish(platform, create(platform, pipeline.name, parameters, named, args.file).name, args)
+        return finish(platform, create(platform, pipeline.name, parameters, named, args.file, refresh=args.no_cache).name, args)
 
 
-def create(platform: Platform, pipeline: str, parameters: dict[str, Any], only: tuple[str, ...], file: str) -> Training:
+def create(
+    platform: Platform, pipeline: str, parameters: dict[str, Any], only: tuple[str, ...], file: str, *, refresh: bool = False
+) -> Training:
     """A new Training of a pipeline under the next free name."""
-    spec = TrainingSpec(pipeline_ref=PipelineRef(name=pipeline), parameters=parameters, steps=only)
+    cache: Literal["Use", "Refresh"] = "Refresh" if refresh else "Use"
+    spec = TrainingSpec(pipeline_ref=PipelineRef(name=pipeline), parameters=parameters, steps=only, cache=cache)
     annotations = {SOURCE_FILE: str(Path(file).resolve())}
     return create_next(platform, lambda taken: training_name(pipeline, taken), spec, annotations)
 

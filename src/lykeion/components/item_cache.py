@@ -20,21 +20,29 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from lykeion.errors import Corrupt
+
+Digests = npt.NDArray[np.bytes_]
+Ids = npt.NDArray[np.intp]
 
 DIGEST = pa.binary(32)
 SEGMENT_ROWS = 1024  # what a kill can lose
 COMPACT_ABOVE = 256  # segments, before small ones are put together
 
 
-def segment_files(folder: Path) -> list[Path]:
-    return sorted(folder.glob("segment-*.arrow")) if folder.is_dir() else []
+def segment_files(folder: Path) -> list[str]:
+    try:
+        return sorted(f"{folder}/{name}" for name in os.listdir(folder) if name.startswith("segment-") and name.endswith(".arrow"))
+    except FileNotFoundError:
+        return []
 
 
-def read_table(path: Path) -> pa.Table:
+def read_table(path: str | Path) -> pa.Table:
     """An Arrow file, mapped into memory rather than read. Raises Corrupt."""
     try:
         with pa.memory_map(str(path)) as mapped:
@@ -46,9 +54,23 @@ def read_table(path: Path) -> pa.Table:
 
 
 @lru_cache(maxsize=8192)
-def segment(path: Path) -> pa.Table:
+def segment(path: str) -> pa.Table:
     """A segment, opened once per process: it never changes. Raises Corrupt, FileNotFoundError."""
     return read_table(path)
+
+
+@lru_cache(maxsize=8192)
+def sorted_digests(path: str) -> tuple[Digests, Ids]:
+    """A segment's digests, sorted, and the rows that they are of: to look up few among many."""
+    unsorted = as_numpy(segment(path)["digest"])
+    order = np.argsort(unsorted, kind="stable")
+    return unsorted[order], order
+
+
+def as_numpy(digests: pa.Array | pa.ChunkedArray) -> Digests:
+    """In place. All have 32 bytes, so that numpy's padding of shorter ones with zeros plays no part."""
+    joined = digests.combine_chunks() if isinstance(digests, pa.ChunkedArray) else digests
+    return np.frombuffer(joined.buffers()[1], "S32")[joined.offset : joined.offset + len(joined)]
 
 
 def write_table(path: Path, table: pa.Table) -> None:
@@ -72,13 +94,17 @@ def find(folder: Path, digests: pa.Array, schema: pa.Schema) -> pa.Table:
     `schema` may name fewer columns than the segments have; the others are not read.
     """
     found = [schema.empty_table()]
+    wanted = as_numpy(digests)
     for path in segment_files(folder):
         try:
-            table = segment(path).select(schema.names)
+            there, rows = sorted_digests(path)
         except FileNotFoundError:  # put together with others just now
             return find(folder, digests, schema)
-        places = pc.index_in(table["digest"], value_set=digests)
-        found.append(table.filter(pc.is_valid(places)))
+        places = np.searchsorted(there, wanted)
+        known = places < len(there)
+        known[known] = there[places[known]] == wanted[known]
+        if known.any():
+            found.append(segment(path).select(schema.names).take(pa.array(rows[places[known]])))
     joined = pa.concat_tables(found).combine_chunks()
     first: dict[bytes, int] = {}
     for row, digest in enumerate(joined["digest"].to_pylist()):
@@ -126,7 +152,7 @@ def compact(folder: Path, schema: pa.Schema, keep: pa.Array | None = None) -> in
     if kept.num_rows:
         write_table(folder / f"segment-{uuid.uuid4().hex}.arrow", kept)
     for path in before:
-        path.unlink()
+        os.unlink(path)
     return len(before)
 
 

@@ -90,7 +90,7 @@ def test_features_lost_from_the_cache_are_said(pipeline, extracted: Path) -> Non
     moved = pipeline.home / "other"
     (moved / "features").mkdir(parents=True)
     shutil.copytree(folder, moved / "features" / raw.extractor.hex)
-    segment_files(moved / "features" / raw.extractor.hex)[0].unlink()
+    Path(segment_files(moved / "features" / raw.extractor.hex)[0]).unlink()
     with pytest.raises(Corrupt, match="gone from the cache"):
         read(extracted, moved)
 

@@ -86,7 +86,7 @@ def test_half_a_table_is_never_seen(tmp_path: Path) -> None:
 
 def test_a_damaged_segment_is_said(tmp_path: Path) -> None:
     put(tmp_path, [1, 2])
-    (path,) = segment_files(tmp_path)
+    path = Path(*segment_files(tmp_path))
     path.write_bytes(path.read_bytes()[:40])
     with pytest.raises(Corrupt, match="damaged"):
         read_table(path)

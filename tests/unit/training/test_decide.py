@@ -39,6 +39,15 @@ def test_what_is_on_the_volume_is_not_run_again(engine):
     assert [step.cache for step in again.status.steps] == ["hit"] * 3
 
 
+def test_a_run_that_is_told_not_to_use_the_cache_runs_everything(engine):
+    engine.run(training(LINE))
+    engine.forget_children()
+    engine.started.clear()
+    over = engine.run(training(LINE, "again", cache="Refresh"))
+    assert engine.ran() == ["a", "b", "c"]
+    assert over.status.steps[0].why == "this run was told not to use the cache"
+
+
 def test_changed_code_runs_that_step_and_what_its_new_output_changes(engine):
     engine.run(training(LINE))
     engine.forget_children()

@@ -102,14 +102,17 @@ def looked_up(step: Step, signature: Signature, inputs: Inputs, status: StepStat
     """The key is known: take the cached result, or say why there is none and start."""
     material = material_of(step, signature, inputs, status, run)
     key, now = material.key, run.observed.now
-    found = run.observed.outputs.get(key)
+    refresh = run.training.spec.cache == "Refresh"
+    found = None if refresh else run.observed.outputs.get(key)
     if found is not None and not found.uncached:
         taken = taken_over(
             status.model_copy(update={"key": key, "cache": "hit", "started_at": status.started_at or now}), found, "Cached", now
         )
         return Advance(taken)
     previous = run.observed.previous.get(step.name)
-    if found is not None:
+    if refresh:
+        why = "this run was told not to use the cache"
+    elif found is not None:
         why = found.uncached
     elif previous is None:
         why = "no earlier run of this step is known"
@@ -145,7 +148,8 @@ def again(step: Step, signature: Signature, inputs: Inputs, status: StepStatus, 
     if status.retry_at is not None:
         return started(step, signature, inputs, status, run) if run.observed.now >= status.retry_at else Advance(status)
     found = run.observed.outputs.get(status.key)  # what the engine before finished is on the volume, the rest starts again
-    if found is not None and (not found.uncached or is_of(run, found)):
+    usable = found is not None and run.training.spec.cache == "Use" and not found.uncached
+    if found is not None and (usable or is_of(run, found)):
         return Advance(taken_over(status, found, "Succeeded", run.observed.now))
     return Advance(status, (task(step, signature, inputs, status, run),))
 

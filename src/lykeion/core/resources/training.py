@@ -37,13 +37,14 @@ class WindowSpec(Strict):
 
 
 class TrainingSpec(Strict):
-    """Immutable but for `state`. `steps`: run only these and what they need."""
+    """Immutable but for `state`. `steps`: run only these and what they need. `cache: Refresh`: run what is cached too, and keep that."""
 
     pipeline_ref: PipelineRef | None = None
     pipeline: PipelineSpec | None = None
     parameters: dict[str, Any] = {}
     window: WindowSpec | None = None
     steps: tuple[str, ...] = ()
+    cache: Literal["Use", "Refresh"] = "Use"
     state: Literal["Run", "Cancelled"] = "Run"
 
     @model_validator(mode="after")
