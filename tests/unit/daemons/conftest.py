@@ -81,7 +81,7 @@ class Shop:
         for _ in range(passes):
             self.passes()
             for name, child in list(self.children.children.items()):
-                if child.phase == "Pending":
+                if child.phase in ("Pending", "Running"):
                     self.finish(name)
 
 
@@ -103,3 +103,8 @@ def resources(request, tmp_path, clock):
 @pytest.fixture
 def shop(resources, clock) -> Shop:
     return Shop(resources, clock)
+
+
+@pytest.fixture
+def shop_class() -> type[Shop]:
+    return Shop
