@@ -186,6 +186,27 @@ def test_mistakes_are_told_alike_with_a_platform_and_without(site, indexed, word
     assert says in indexed.cli("search", *words, "--home", home, code=code).err
 
 
+@pytest.mark.parametrize("name", ["Bad Name", "", "../x", "photos-space", "photos-index", "a" * 36])
+def test_a_name_that_no_family_can_have_is_refused_before_anything_runs(indexed, name):
+    ran = indexed.cli("run", "examples/photo-search/pipeline.yaml", "-p", f"listings={indexed.listings}", "-p", f"family={name}", code=2)
+    assert "spec.publish[1].deploy.serving" in ran.err
+
+
+def test_ids_and_names_of_every_sort_are_found_as_they_are_written(own, tmp_path):
+    folder = tmp_path / "my shop ü"
+    own.listings.parent.rename(folder)
+    (folder / "list ings.csv").write_text(
+        "id,title,category,price,pictures,deep attr,Größe\n"
+        '"a/b c?&#ü",slash,ring,1,ring-red-0.png,x,L\n'
+        '"<b>""\'",<i>,ring,,ring-red-9.png;cross-red-9.png,y,M\n'
+    )
+    words = ("run", "examples/photo-search/pipeline.yaml", "-p", f"listings={folder / 'list ings.csv'}", "-p", "family=odd", "-o", "json")
+    assert metrics(own.cli(*words).json, "index")["items"] == 2
+    assert found(own.cli("search", "odd", "--item", "a/b c?&#ü", "-o", "json").json) == ["<b>\"'"]
+    kept = own.cli("search", "odd", folder / "ring-red-0.png", "--filter", "deep attr:y", "--filter", "Größe:M", "-o", "json").json
+    assert found(kept) == ["<b>\"'"]
+
+
 def test_another_family_is_served_beside_the_first(platform, own):
     half = own.listings.with_name("half.csv")
     half.write_text("\n".join(own.listings.read_text().splitlines()[:21]) + "\n")

@@ -158,6 +158,13 @@ def test_a_training_deleted_while_it_runs_is_ended(up, cli, halting, until, runn
     assert up.process.poll() is None
 
 
+def test_a_platform_over_an_empty_home_is_ready_and_says_that_nothing_is_served(up, until):
+    until(lambda: up.status("/readyz") == 200, 30)
+    assert up.ask("/v1/search").json == {"families": []}
+    assert up.ask("/v1/search/photos").status == 404
+    assert up.ask("/").status == 200
+
+
 def test_what_is_freed_beside_the_platform_is_not_what_it_serves(platform, own, tmp_path):
     before = platform.by(item="ring-red-0").json["items"]
     own.cli("gc", "--dry-run", "-o", "json")

@@ -15,9 +15,9 @@ from typing import Any
 
 from lykeion.core.models.names import check_alias, check_model
 from lykeion.core.pipelines import requires
-from lykeion.core.resources.metadata import check_name
 from lykeion.core.resources.pipeline import ModelInput, PipelineSpec, Publish, Step
 from lykeion.core.resources.places import Place
+from lykeion.core.resources.serving import check_family
 from lykeion.core.resources.suggest import did_you_mean
 from lykeion.errors import Invalid, Problem
 
@@ -245,9 +245,9 @@ def bad_names(spec: PipelineSpec, place: Place) -> Iterator[Problem]:
 
 
 def check_serving(name: str) -> str:
-    """As `check_model`, by the rule for the names of resources."""
+    """As `check_model`, by the rule for the names of families."""
     try:
-        return check_name(name)
+        return check_family(name)
     except ValueError as error:
         message, _, remedy = str(error).rpartition(": ")
         raise Invalid([Problem(message, remedy=remedy)]) from None

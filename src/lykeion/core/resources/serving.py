@@ -2,21 +2,35 @@
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from lykeion.core.resources.metadata import Condition, Name, Resource, Strict
+from lykeion.core.resources.metadata import LONGEST_NAME, Condition, Resource, Strict, check_name
+
+ENDINGS = ("-cover", "-index", "-load", "-route", "-space")  # of what is made for a family (core.serving.names)
+LONGEST_FAMILY = LONGEST_NAME - max(map(len, ENDINGS))
+
+
+def check_family(name: str) -> str:
+    """A name of which nothing is also made for another family. Raises ValueError."""
+    if len(check_name(name)) > LONGEST_FAMILY or name.endswith(ENDINGS):
+        taken = ", ".join(ENDINGS)
+        raise ValueError(f"{name!r} cannot be a family: use at most {LONGEST_FAMILY} characters, and none of the endings {taken}")
+    return name
+
+
+Family = Annotated[str, AfterValidator(check_family)]
 
 
 class IndexServing(Strict):
     """Index servers that hold what the family's cover names."""
 
-    family: Name
+    family: Family
 
 
 class SearchServing(Strict):
     """The search of a family: extractor, proxy, and the cover that says which indexes answer."""
 
-    family: Name
+    family: Family
 
 
 class ServingSpec(Strict):
