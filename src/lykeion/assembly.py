@@ -17,8 +17,7 @@ from lykeion.adapters.local.tasks import Tasks
 from lykeion.adapters.local.wake import Bell
 from lykeion.adapters.volume.outputs import DirectoryOutputs
 from lykeion.components.catalogue import Catalogue
-from lykeion.core.resources.metadata import check_name
-from lykeion.core.serving.names import index_serving
+from lykeion.core.resources.serving import check_family
 from lykeion.core.values import ModelVersion
 from lykeion.daemons.servings import Servings
 from lykeion.daemons.trainings import Trainings
@@ -112,9 +111,9 @@ class Platform:
 
 
 def is_name(given: object) -> bool:
-    """Whether a Serving can have this name, and its index servers theirs. What other publishers write need not be one."""
+    """Whether a family can have this name. What other publishers write need not be one."""
     try:
-        check_name(index_serving(str(given or "")))
+        check_family(str(given or ""))
     except ValueError:
         return False
     return bool(given)

@@ -69,7 +69,7 @@ def test_only_what_was_published_to_be_served_under_its_alias_is_deployed(platfo
     assert platform.deployed() == {"shoes": "stable", "hats": "canary"}
 
 
-@pytest.mark.parametrize("name", ["", "Not A Name", "x" * 36, 3, None, "../up"])
+@pytest.mark.parametrize("name", ["", "Not A Name", "x" * 36, 3, None, "../up", "photos-index", "photos-space"])
 def test_what_can_be_no_name_is_not_served(platform, tmp_path, name):
     publish(platform, tmp_path, "odd", deploy={"serving": name, "track": "stable"})
     assert platform.deployed() == {}
