@@ -245,11 +245,23 @@ def is_free(url):
         return True
 
 
-def test_told_to_end_it_ends_well_and_leaves_nothing(platform, running_of):
+HALF_SENT = {
+    "an upload": b"POST /v1/search/photos HTTP/1.1\r\nhost: localhost\r\ncontent-type: image/png\r\ncontent-length: 100000\r\n\r\nhalf",
+    "a header": b"GET / HTTP/1.1\r\nhost: local",
+    "a page that watches": b"GET /api/v1/watch HTTP/1.1\r\nhost: localhost\r\n\r\n",
+    "nothing": b"",
+}
+
+
+def test_told_to_end_it_ends_well_and_leaves_nothing_whoever_holds_a_connection(platform, running_of):
     assert len(running_of(platform.home)) >= 6
-    before = time.monotonic()
-    assert platform.end() == 0
-    assert time.monotonic() - before < 20
+    with ExitStack() as stack:
+        for sent in HALF_SENT.values():
+            client = stack.enter_context(socket.create_connection(("127.0.0.1", int(platform.url.rsplit(":", 1)[1]))))
+            client.sendall(sent)
+        before = time.monotonic()
+        assert platform.end() == 0
+        assert time.monotonic() - before < 20
     assert running_of(platform.home) == []
     assert is_free(platform.url)
 
