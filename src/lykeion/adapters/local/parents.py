@@ -48,10 +48,16 @@ class Parent:
 
     def hear(self) -> tuple[dict[str, Any], int | None]:
         """The next thing that it said, with a pidfd where it sent one. Raises ConnectionError where it is gone."""
-        message, descriptors, _, _ = socket.recv_fds(self.socket, REQUEST_BYTES, 1, socket.MSG_CMSG_CLOEXEC)
+        try:
+            message, descriptors, _, _ = self._receive()
+        except ConnectionResetError:  # it died with something of ours unread; what it had said can be read all the same
+            message, descriptors, _, _ = self._receive()
         if not message:
             raise ConnectionResetError
         return json.loads(message), descriptors[0] if descriptors else None
+
+    def _receive(self) -> tuple[bytes, list[int], int, Any]:
+        return socket.recv_fds(self.socket, REQUEST_BYTES, 1, socket.MSG_CMSG_CLOEXEC)
 
     def last_words(self) -> str:
         """The last line that it wrote, for instance what an import raised."""
