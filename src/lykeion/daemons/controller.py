@@ -18,6 +18,9 @@ class Part(Protocol):
     def pass_(self) -> float | None:
         """One pass; in how many seconds to look again at the latest."""
 
+    def settle(self) -> None:
+        """The loop ends: write down what is only in memory."""
+
 
 def control(parts: Callable[[], list[Part]], children: Children, done: Callable[[], bool]) -> None:
     """Pass after pass over `parts()`, waiting in the engine in between, until `done()`.
@@ -25,11 +28,17 @@ def control(parts: Callable[[], list[Part]], children: Children, done: Callable[
     A pass that took long is not repeated at once: the engine works on meanwhile, and deciding stays a small part of the work however
     many steps there are.
     """
-    while not done():
-        before = monotonic()
-        pauses = [pause for part in parts() if (pause := part.pass_()) is not None]
-        rested = monotonic() + min(REST * (monotonic() - before), LONGEST_REST)
-        if not done():
-            children.wait(min([*pauses, LONGEST_WAIT]))
-            while (left := rested - monotonic()) > 0 and not done():
-                children.wait(left)
+    current: list[Part] = []
+    try:
+        while not done():
+            before = monotonic()
+            current = parts()
+            pauses = [pause for part in current if (pause := part.pass_()) is not None]
+            rested = monotonic() + min(REST * (monotonic() - before), LONGEST_REST)
+            if not done():
+                children.wait(min([*pauses, LONGEST_WAIT]))
+                while (left := rested - monotonic()) > 0 and not done():
+                    children.wait(left)
+    finally:
+        for part in current:
+            part.settle()

@@ -40,6 +40,9 @@ class Servings:
         settled = [self.keep(serving) for serving in list(self.servings.values())]
         return LONGEST_PAUSE if all(settled) else SHORTEST_PAUSE
 
+    def settle(self) -> None:
+        """Nothing is only in memory."""
+
     def ensure(self) -> None:
         """A version published with `deploy` makes its Servings, unless somebody has made them by hand."""
         try:

@@ -112,6 +112,12 @@ class Trainings:
         unwritten = None if decision.status is moving.written else WRITE_EVERY.total_seconds()
         return min((pause for pause in (decision.look_again, unwritten) if pause is not None), default=None)
 
+    def settle(self) -> None:
+        """Whoever takes over begins where we end."""
+        for moving in self.moving.values():
+            if moving.training.status is not moving.written:
+                self.write(moving, self.clock.now())
+
     def write(self, moving: Moving, now: datetime) -> None:
         """Write the status down. Who changed the resource meanwhile is heard on the next pass; on a full disk it is tried again."""
         try:

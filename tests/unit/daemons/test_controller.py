@@ -27,11 +27,15 @@ def watch(monkeypatch) -> Watch:
 class Slow:
     def __init__(self, watch: Watch, seconds: float, pause: float | None = None) -> None:
         self.watch, self.seconds, self.pause, self.began = watch, seconds, pause, []
+        self.settled = 0
 
     def pass_(self) -> float | None:
         self.began.append(self.watch.now)
         self.watch.now += self.seconds
         return self.pause
+
+    def settle(self) -> None:
+        self.settled += 1
 
 
 def waits(watch: Watch, asked: list[float], returns_after: float | None = None) -> FakeChildren:
@@ -86,3 +90,18 @@ def test_parts_may_come_later(watch):
     first, second = Slow(watch, 0, 0.1), Slow(watch, 0, 0.1)
     control(lambda: [first, second] if len(first.began) > 2 else [first], waits(watch, []), lambda: len(second.began) >= 1)
     assert len(first.began) == 4
+
+
+def test_every_part_settles_once_however_the_loop_ends(watch):
+    part = Slow(watch, 0)
+    passes(part, waits(watch, []), 2)
+    assert part.settled == 1
+
+    def interrupted() -> bool:
+        if part.began[2:]:
+            raise KeyboardInterrupt
+        return False
+
+    with pytest.raises(KeyboardInterrupt):
+        control(lambda: [part], waits(watch, []), interrupted)
+    assert part.settled == 2

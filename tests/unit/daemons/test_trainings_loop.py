@@ -56,6 +56,14 @@ def test_a_status_is_written_at_most_twice_a_second_and_always_at_the_end(shop, 
     assert written[-1][1] == "Succeeded"
 
 
+def test_what_was_not_written_yet_is_written_when_the_loop_ends(shop):
+    shop.create()
+    shop.passes(1, seconds=0.1)
+    assert shop.training().status.pipeline is None
+    shop.loop.settle()
+    assert shop.training().status.pipeline is not None
+
+
 def test_what_was_not_written_yet_is_looked_at_again_in_time(shop):
     shop.create()
     assert shop.loop.pass_() == 0.5

@@ -11,6 +11,7 @@ from lykeion.core.pipelines.parameters import given_parameters
 from lykeion.core.pipelines.template import Values, fill_spec
 from lykeion.core.resources.parse import all_problems, parse_with_lines, read
 from lykeion.errors import Invalid, Problem
+from lykeion.testing.builders import pipeline
 
 
 class Items: ...
@@ -331,3 +332,14 @@ def test_a_published_output_that_an_image_does_not_make_is_said_once():
         "f.yaml:15: spec.publish[0].output: step 'report' has no output 'page' (did you mean 'pag'?)"
     ]
     assert len(all_problems(read(text, "f.yaml"), SIGNATURES)) == 1
+
+
+@pytest.mark.parametrize(
+    ("model", "serving", "wrong"),
+    [("shop", "shop", False), ("shop", "other", True), ("${parameters.f}", "${parameters.f}", False), ("${parameters.f}", "shop", False)],
+)
+def test_a_serving_answers_for_the_model_of_its_own_name(model, serving, wrong):
+    publish = [{"output": "a.out", "model": model, "deploy": {"serving": serving}}]
+    spec = pipeline({"name": "a"}, parameters={"f": {"default": "shop"}}, publish=publish).spec
+    found = [problem for problem in check_alone(spec) if problem.field.endswith("deploy.serving")]
+    assert bool(found) == wrong

@@ -231,10 +231,14 @@ def bad_names(spec: PipelineSpec, place: Place) -> Iterator[Problem]:
     """Names of models, aliases and Servings that cannot be names, where they are known: not while a `${…}` is in them."""
     for number, one in enumerate(spec.publish):
         here = place.at("publish", number)
-        yield from bad_name(check_model, one.model, here.at("model"))
+        wrong = list(bad_name(check_model, one.model, here.at("model")))
         if one.deploy is not None:
-            yield from bad_name(check_serving, one.deploy.serving, here.at("deploy", "serving"))
-            yield from bad_name(check_alias, one.deploy.track, here.at("deploy", "track"))
+            wrong += bad_name(check_serving, one.deploy.serving, here.at("deploy", "serving"))
+            if not wrong and "${" not in one.model + one.deploy.serving and one.deploy.serving != one.model:
+                message = f"a Serving answers for the model of its own name, and this one is {one.model!r}"
+                wrong.append(here.at("deploy", "serving").problem(message, f"write serving: {one.model}", one.deploy.serving))
+            wrong += bad_name(check_alias, one.deploy.track, here.at("deploy", "track"))
+        yield from wrong
     for number, step in enumerate(spec.steps):
         for name, source in step.sources():
             if isinstance(source, ModelInput):
