@@ -51,10 +51,12 @@ def test_a_chosen_photo_finds_items_at_once(page: Page, photo: Path, site: Site)
 
 
 def test_the_file_dialog_opens_by_keyboard(page: Page, photo: Path) -> None:
+    page.on("filechooser", lambda _: None)  # the browser hands dialogs to us from now on, not from some time after the key
     page.goto("/")
     expect(page.get_by_role("button", name="Choose a photo")).to_be_visible()
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    expect(page.get_by_text("start from a picture of the catalogue")).to_be_visible()  # the page's script is at work
     page.get_by_role("button", name="Choose a photo").focus()
     with page.expect_file_chooser() as opened:
         page.keyboard.press("Enter")

@@ -91,9 +91,15 @@ def test_up_serves_what_was_indexed_until_it_is_stopped(shell, running_of, own):
     assert running_of(own.home) == []
 
 
+def planned(target: str) -> list[str]:
+    """What make would run, also where make itself runs these tests."""
+    env = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    return subprocess.run(["make", "-n", target], cwd=ROOT, env=env, capture_output=True, text=True, check=True).stdout.splitlines()
+
+
 def test_make_demo_sets_up_and_shows_the_page(shell, until, own):
     """Over a small catalogue: the address of the page is printed when the search answers."""
-    plan = subprocess.run(["make", "-n", "demo"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+    plan = planned("demo")
     assert plan == ["scripts/setup", ".venv/bin/lykeion demo photo-search"]
     process = shell.start(f"{plan[1]} --listings {own.listings} --port 0")
     try:
@@ -109,7 +115,7 @@ def test_make_demo_sets_up_and_shows_the_page(shell, until, own):
 
 @pytest.mark.parametrize("target", [line.split()[1] for line in COMMANDS if line.startswith("make ")])
 def test_make_knows_its_targets(target):
-    plan = subprocess.run(["make", "-n", target], cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+    plan = planned(target)
     assert plan[0] == "scripts/setup"
     assert all(os.access(ROOT / line, os.X_OK) for line in plan if line.startswith("scripts/"))
 
