@@ -90,7 +90,7 @@ def specs(draw):
             output=f"{chosen[0]}.out",
             model=model,
             requires=draw(st.sampled_from([None, "metrics.x >= 0.5"])),
-            deploy=draw(st.none() | st.builds(Deploy, serving=names, track=names)),
+            deploy=draw(st.none() | st.builds(Deploy, serving=st.just(model), track=names)),
         )
         for model in draw(st.lists(names.filter(lambda name: name != "journal"), max_size=2, unique=True))
     )
