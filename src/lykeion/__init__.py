@@ -7,10 +7,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from lykeion.components.base import Choice, Input, Output, Quarantined, Range, Step, Uri, Window, component
+    from lykeion.components.base import Choice, Input, Output, Range, Step, Uri, Window, component
 
 __version__ = "0.1.0"
-__all__ = ["Choice", "Input", "Output", "Quarantined", "Range", "Step", "Uri", "Window", "__version__", "component"]
+__all__ = ["Choice", "Input", "Output", "Range", "Step", "Uri", "Window", "__version__", "component"]
 
 
 def __getattr__(name: str) -> object:

@@ -32,10 +32,6 @@ F = TypeVar("F", bound=Callable[..., None])
 PARTITIONS = 64  # of a partitioned step, unless its component says otherwise
 
 
-class Quarantined(Exception):
-    """One bad item, which is set aside with its reason and counted; the batch goes on."""
-
-
 class Range(NamedTuple):
     """`Annotated[int, Range(1, 256)]`: the bounds of a parameter, ends included."""
 

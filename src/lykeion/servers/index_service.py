@@ -20,8 +20,6 @@ MOST_VECTORS = 64
 LARGEST_MESSAGE = 16 << 20
 NOT_HELD = "this server does not hold it"
 
-Counted = Callable[[str, float], None]  # status code, seconds
-
 
 class IndexService:
     """Thread-safe: indexes are only read."""
