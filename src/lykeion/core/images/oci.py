@@ -1,0 +1,180 @@
+"""The documents of an OCI image, as bytes that are the same on every machine: config, manifest, index.
+
+Source: OCI image specification 1.1 (https://github.com/opencontainers/image-spec). Documents are canonical JSON (sorted keys, no
+spaces), without a time: what is in an image decides its digest, nothing else.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any
+
+from lykeion.core.content import canonical
+from lykeion.errors import Corrupt
+
+MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+INDEX = "application/vnd.oci.image.index.v1+json"
+CONFIG = "application/vnd.oci.image.config.v1+json"
+EMPTY = "application/vnd.oci.empty.v1+json"
+TAR = "application/vnd.oci.image.layer.v1.tar"
+TAR_GZIP = f"{TAR}+gzip"
+TAR_ZSTD = f"{TAR}+zstd"
+
+LAYER_LIMIT = 100  # 127 is a hard limit elsewhere
+NOBODY = "65532:65532"
+KIND = "dev.lykeion.layer"  # annotation of a layer: base, wheel, wheels, platform, code, model …
+TITLE = "org.opencontainers.image.title"
+
+
+@dataclass(frozen=True, slots=True)
+class Descriptor:
+    """A blob or document by its digest ("sha256:…"). `size` in bytes."""
+
+    media_type: str
+    digest: str
+    size: int
+    annotations: Mapping[str, str] = field(default_factory=dict, hash=False)
+    artifact_type: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        told: dict[str, Any] = {"mediaType": self.media_type, "digest": self.digest, "size": self.size}
+        if self.artifact_type:
+            told["artifactType"] = self.artifact_type
+        if self.annotations:
+            told["annotations"] = dict(self.annotations)
+        return told
+
+    @staticmethod
+    def from_json(raw: Mapping[str, Any]) -> "Descriptor":
+        """Raises Corrupt where it is none."""
+        try:
+            annotations, artifact = raw.get("annotations") or {}, raw.get("artifactType") or ""
+            return Descriptor(str(raw["mediaType"]), str(raw["digest"]), int(raw["size"]), dict(annotations), str(artifact))
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise Corrupt(f"it is no descriptor of an image's part: {error!r}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """A layer: its blob, and the digest of its tar (`diff_id`), which is the blob's own where it is not compressed."""
+
+    descriptor: Descriptor
+    diff_id: str
+
+    @property
+    def kind(self) -> str:
+        return self.descriptor.annotations.get(KIND, "")
+
+    @property
+    def title(self) -> str:
+        return self.descriptor.annotations.get(TITLE, "")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How a container of the image is started."""
+
+    entrypoint: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict, hash=False)
+    user: str = NOBODY
+    folder: str = "/"
+    labels: Mapping[str, str] = field(default_factory=dict, hash=False)
+    architecture: str = "amd64"
+    os: str = "linux"
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """An image whose documents are made: `layers` from the lowest on."""
+
+    layers: tuple[Layer, ...]
+    config: bytes
+    manifest: bytes
+
+    @property
+    def digest(self) -> str:
+        return digest_of(self.manifest)
+
+    @property
+    def descriptor(self) -> Descriptor:
+        return Descriptor(MANIFEST, self.digest, len(self.manifest))
+
+    @property
+    def config_descriptor(self) -> Descriptor:
+        return Descriptor(CONFIG, digest_of(self.config), len(self.config))
+
+
+def digest_of(data: bytes) -> str:
+    return f"sha256:{sha256(data).hexdigest()}"
+
+
+def image(layers: Sequence[Layer], settings: Settings, annotations: Mapping[str, str] | None = None) -> Image:
+    """The documents of an image of these layers. Raises ValueError for more layers than runtimes take."""
+    if len(layers) > LAYER_LIMIT:
+        raise ValueError(f"an image may have {LAYER_LIMIT} layers, not {len(layers)}")
+    config = canonical(
+        {
+            "architecture": settings.architecture,
+            "os": settings.os,
+            "config": {
+                "Entrypoint": list(settings.entrypoint),
+                "Cmd": list(settings.command),
+                "Env": [f"{name}={value}" for name, value in sorted(settings.env.items())],
+                "User": settings.user,
+                "WorkingDir": settings.folder,
+                "Labels": dict(settings.labels),
+            },
+            "rootfs": {"type": "layers", "diff_ids": [layer.diff_id for layer in layers]},
+            "history": [{"created_by": f"lykeion: {layer.kind} {layer.title}".rstrip()} for layer in layers],
+        }
+    )
+    manifest: dict[str, Any] = {
+        "schemaVersion": 2,
+        "mediaType": MANIFEST,
+        "config": Descriptor(CONFIG, digest_of(config), len(config)).to_json(),
+        "layers": [layer.descriptor.to_json() for layer in layers],
+    }
+    if annotations:
+        manifest["annotations"] = dict(annotations)
+    return Image(tuple(layers), config, canonical(manifest))
+
+
+def read_image(manifest: bytes, config: bytes) -> Image:
+    """An image from its documents, ours or another tool's. Raises Corrupt where they do not fit together."""
+    try:
+        told, settings = json.loads(manifest), json.loads(config)
+        descriptors = [Descriptor.from_json(raw) for raw in told["layers"]]
+        diff_ids = [str(one) for one in settings["rootfs"]["diff_ids"]]
+        layers = tuple(Layer(descriptor, diff_id) for descriptor, diff_id in zip(descriptors, diff_ids, strict=True))
+        named = Descriptor.from_json(told["config"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise Corrupt(f"it is no image manifest with its config: {error!r}") from error
+    if named.digest != digest_of(config):
+        raise Corrupt(f"the config of the image is {digest_of(config)}, not {named.digest}; pull or build it again")
+    return Image(layers, config, manifest)
+
+
+def artifact(artifact_type: str, blobs: Sequence[Descriptor], subject: Descriptor, annotations: Mapping[str, str] | None = None) -> bytes:
+    """The manifest of something that speaks of `subject` (an SBOM, a signature): a registry lists it among its referrers.
+
+    Its config is the empty one, "{}".
+    """
+    empty = Descriptor(EMPTY, digest_of(b"{}"), 2)
+    return canonical(
+        {
+            "schemaVersion": 2,
+            "mediaType": MANIFEST,
+            "artifactType": artifact_type,
+            "config": empty.to_json(),
+            "layers": [blob.to_json() for blob in blobs],
+            "subject": Descriptor(subject.media_type, subject.digest, subject.size).to_json(),
+            "annotations": dict(annotations or {}),
+        }
+    )
+
+
+def index(manifests: Sequence[Descriptor]) -> bytes:
+    """The document that lists manifests (`index.json` of a layout, or a registry's answer about referrers)."""
+    return canonical({"schemaVersion": 2, "mediaType": INDEX, "manifests": [one.to_json() for one in manifests]})
