@@ -1,6 +1,7 @@
 """`lykeion search FAMILY PHOTO`: ask the running platform, or the repository directly where none runs; prints the HTTP answer."""
 
 import json
+import time
 from argparse import ArgumentParser, Namespace
 from http.client import HTTPException
 from pathlib import Path
@@ -10,12 +11,14 @@ from urllib.parse import quote, urlencode
 from urllib.request import Request, urlopen
 
 from lykeion.adapters.local.front import running_at
-from lykeion.assembly import local
+from lykeion.assembly import Platform, local
 from lykeion.cli.printing import emit, rows
 from lykeion.errors import Invalid, LykeionError, NotFound, Problem, Unavailable
 from lykeion.servers.direct import search
 
 TIMEOUT = 30.0
+PATIENCE = 30.0  # seconds for what was just published to begin to answer
+LOOK_EVERY = 0.5
 
 
 def arguments(parser: ArgumentParser, _: str) -> None:
@@ -35,7 +38,8 @@ def main(args: Namespace) -> int:
     with local(args.home) as platform:
         url = running_at(platform.home)
         if url is not None:
-            answer = ask(url, args.family, body, args.k, args.filter, "application/json" if args.item else "application/octet-stream")
+            request = asked(url, args.family, body, args.k, args.filter, "application/json" if args.item else "application/octet-stream")
+            answer = ask(url, args.family, request, platform)
         else:
             answer = search(platform.mounted, args.family, body, is_json=bool(args.item), k=args.k, filters=args.filter)
     lines = (
@@ -53,19 +57,33 @@ def read(photo: Path) -> bytes:
         raise NotFound(f"{photo}: {error.strerror}") from error
 
 
-def ask(url: str, family: str, body: bytes, k: int, filters: list[str], content_type: str) -> dict[str, Any]:
-    """POST to the platform. Its problems become our errors."""
+def asked(url: str, family: str, body: bytes, k: int, filters: list[str], content_type: str) -> Request:
     query = urlencode([("k", k), *(("filter", one) for one in filters)])
-    request = Request(f"{url}/v1/search/{quote(family, safe='')}?{query}", data=body, headers={"Content-Type": content_type}, method="POST")
-    try:
-        with urlopen(request, timeout=TIMEOUT) as response:
-            answer: dict[str, Any] = json.load(response)
-            return answer
-    except HTTPError as error:
-        raise problem(error) from error
-    except (OSError, HTTPException, ValueError) as error:  # refused, cut off, timed out, or no JSON
-        why = getattr(error, "reason", None) or error or type(error).__name__
-        raise Unavailable(f"{url} does not answer: {why}; is `lykeion up` well? (lykeion logs {family})") from error
+    return Request(f"{url}/v1/search/{quote(family, safe='')}?{query}", data=body, headers={"Content-Type": content_type}, method="POST")
+
+
+def ask(url: str, family: str, request: Request, platform: Platform) -> dict[str, Any]:
+    """POST to the platform. Its problems become our errors; one that is only starting to serve the family is asked again."""
+    until = time.monotonic() + PATIENCE
+    while True:
+        try:
+            with urlopen(request, timeout=TIMEOUT) as response:
+                answer: dict[str, Any] = json.load(response)
+                return answer
+        except HTTPError as error:
+            if time.monotonic() >= until or not is_starting(error, family, platform):
+                raise problem(error) from error
+            time.sleep(LOOK_EVERY)
+        except (OSError, HTTPException, ValueError) as error:  # refused, cut off, timed out, or no JSON
+            why = getattr(error, "reason", None) or error or type(error).__name__
+            raise Unavailable(f"{url} does not answer: {why}; is `lykeion up` well? (lykeion logs {family})") from error
+
+
+def is_starting(error: HTTPError, family: str, platform: Platform) -> bool:
+    """Whether an answer will come by itself: it says so, or what is to be served was published and is not served yet."""
+    if error.code == 404:
+        return family in platform.deployed() and family not in {one.name for one in platform.resources.list("Serving") if one.status.url}
+    return error.code == 503 and "Retry-After" in error.headers
 
 
 def problem(error: HTTPError) -> LykeionError:

@@ -224,7 +224,7 @@ class Gateway:
             return 499
         except TimeoutError:
             return await refuse(send, 504, "No answer in time", f"{route.name} took too long to answer.")
-        detail = f"No worker of {route.name} is ready. It may be starting or being replaced; try again."
+        detail = f"What answers at {route.prefix} is starting or being replaced; try again."
         return await refuse(send, 503, "Not ready", detail, (b"retry-after", b"1"))
 
     async def addresses(self, route: Route) -> AsyncIterator[str]:

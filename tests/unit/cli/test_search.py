@@ -41,9 +41,11 @@ def platform_that(home, answers):
             thread.join()
 
 
-def says(status: int, body: bytes, length: int | None = None):
+def says(status: int, body: bytes, length: int | None = None, **headers: str):
     def answer(handler: BaseHTTPRequestHandler) -> None:
         handler.send_response(status)
+        for name, value in headers.items():
+            handler.send_header(name.replace("_", "-"), value)
         handler.send_header("Content-Length", str(len(body) if length is None else length))
         handler.end_headers()
         handler.wfile.write(body)
@@ -84,6 +86,31 @@ def test_an_item_is_asked_for_in_json(cli, home):
 def test_problems_of_the_platform_become_sentences_and_codes(cli, home, status, body, code, told):
     with platform_that(home, says(status, body)):
         assert told in cli("search", "photos", "--item", "a", code=code).err
+
+
+def test_a_family_that_is_only_starting_is_asked_again(cli, home, monkeypatch):
+    monkeypatch.setattr("lykeion.cli.search.LOOK_EVERY", 0.0)
+    answers = iter([says(503, b"{}", Retry_After="1")] * 2 + [says(200, json.dumps(ANSWER).encode())])
+    with platform_that(home, lambda handler: next(answers)(handler)) as requests:
+        assert cli("search", "photos", "--item", "a", "-o", "json").json == ANSWER
+    assert len(requests) == 3
+
+
+def test_a_family_that_does_not_start_in_time_is_unavailable(cli, home, monkeypatch):
+    monkeypatch.setattr("lykeion.cli.search.PATIENCE", 0.0)
+    with platform_that(home, says(503, b'{"detail": "it is starting"}', Retry_After="1")):
+        assert "it is starting" in cli("search", "photos", "--item", "a", code=5).err
+
+
+def test_what_was_published_to_be_served_but_is_not_served_yet_is_waited_for(cli, home, platform, tmp_path, monkeypatch):
+    monkeypatch.setattr("lykeion.cli.search.LOOK_EVERY", 0.0)
+    (tmp_path / "index.json").write_text("{}")
+    made = platform.repository.publish("photos", tmp_path, deploy={"serving": "photos", "track": "stable"})
+    platform.repository.move_alias("photos", "stable", made.version)
+    answers = iter([says(404, b"{}"), says(200, json.dumps(ANSWER).encode())])
+    with platform_that(home, lambda handler: next(answers)(handler)) as requests:
+        assert cli("search", "photos", "--item", "a", "-o", "json").json == ANSWER
+        assert len(requests) == 2
 
 
 @pytest.mark.parametrize(
