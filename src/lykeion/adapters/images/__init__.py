@@ -1,0 +1,1 @@
+"""Images as files: layers, the store that holds them, what is put into them."""

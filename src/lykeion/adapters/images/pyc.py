@@ -1,0 +1,97 @@
+"""Compiled code beside the source: `unchecked-hash` .pyc, bit for bit the same wherever the same Python compiles.
+
+A root that is read-only and a user without a cache would otherwise compile at every start, which is more than half of an import. Even
+patch releases of one minor version compile some files differently: the whole version is part of the keys (`Compiler.key`), and an
+interpreter of the image's own base may do the work (`interpreter`), so that the builder's does not matter.
+"""
+
+import json
+import platform
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
+
+from lykeion.adapters.images import pyc_worker
+from lykeion.core.images.entries import Entry
+from lykeion.errors import LykeionError
+
+FORMAT = 1  # of what pyc_worker writes for one source and one Python
+
+
+@dataclass(frozen=True, slots=True)
+class Interpreter:
+    """A Python that compiles. `version`: whole, with all that may change what it writes. `command` is asked when there is work."""
+
+    version: str
+    command: Callable[[], Sequence[str]]
+
+
+HERE = Interpreter(platform.python_version(), lambda: [sys.executable])
+
+
+@dataclass(frozen=True)
+class Compiler:
+    """Compiles for an image whose Python is `python` ("3.11"). `cache`: a folder of finished files; it may be deleted at any time."""
+
+    python: str
+    cache: Path
+    interpreter: Interpreter = HERE
+
+    @property
+    def reason(self) -> str:
+        """Why nothing is compiled; "" where it is."""
+        if self.interpreter.version.startswith(f"{self.python}."):
+            return ""
+        return (
+            f"Python {self.interpreter.version} compiles here and the image has Python {self.python}: no .pyc is put beside the sources, so"
+            f" imports take twice the CPU; build with Python {self.python}, or on a base of Debian packages"
+        )
+
+    @cached_property
+    def key(self) -> str:
+        """Of all that decides what is compiled from one source: part of a layer's key."""
+        return "" if self.reason else f"pyc {FORMAT} {sys.implementation.name} {self.interpreter.version}"
+
+    def compiled(self, entries: Iterable[Entry]) -> list[Entry]:
+        """The entries with a .pyc for each .py that is Python, without those that were there."""
+        given = [entry for entry in entries if "__pycache__" not in entry.path.split("/")]
+        sources = [] if self.reason else [entry for entry in given if entry.type == "file" and entry.path.endswith(".py")]
+        places = {entry.path: self._place(entry) for entry in sources}
+        sizes = {entry.path: place.stat().st_size for entry in sources if (place := places[entry.path]).exists()}
+        sizes |= self._compile([(entry, places[entry.path]) for entry in sources if entry.path not in sizes])
+        return given + [
+            Entry(self.beside(entry.path), source=str(places[entry.path]), size=sizes[entry.path])
+            for entry in sources
+            if entry.path in sizes
+        ]
+
+    def beside(self, path: str) -> str:
+        """Where the compiled form of a source lies."""
+        folder, slash, name = path.rpartition("/")
+        return f"{folder}{slash}__pycache__/{name.removesuffix('.py')}.cpython-{self.python.replace('.', '')}.pyc"
+
+    def _place(self, entry: Entry) -> Path:
+        source = entry.data if entry.data is not None else Path(entry.source).read_bytes()
+        name = sha256(f"{self.key}\n{entry.path}\n".encode() + source).hexdigest()
+        return self.cache / name[:2] / f"{name[2:]}.pyc"
+
+    def _compile(self, wanted: Sequence[tuple[Entry, Path]]) -> dict[str, int]:
+        """Path -> size, of those that are Python."""
+        if not wanted:
+            return {}
+        told = "".join(
+            json.dumps({"file": entry.source, "text": (entry.data or b"").decode("latin-1"), "name": f"/{entry.path}", "to": str(to)})
+            + "\n"
+            for entry, to in wanted
+        )
+        command = [*self.interpreter.command(), "-S", "-s", "-P", "-W", "ignore", pyc_worker.__file__]
+        ended = subprocess.run(command, input=told, capture_output=True, text=True, env={"PYTHONHASHSEED": "0"}, check=False)
+        answers = [json.loads(line) for line in ended.stdout.splitlines()]
+        if ended.returncode or len(answers) != len(wanted):
+            last = wanted[min(len(answers), len(wanted) - 1)][0].path
+            raise LykeionError(f"compiling {last} with {command[0]} failed: {ended.stderr.strip()[-500:] or f'code {ended.returncode}'}")
+        return {entry.path: answer["size"] for (entry, _), answer in zip(wanted, answers, strict=True) if "size" in answer}
