@@ -1,0 +1,78 @@
+"""The layers of code: an author's, as far as components need it, and Lykeion's own. Each file with its compiled form beside it."""
+
+from collections.abc import Iterable, Mapping
+from hashlib import sha256
+from importlib.metadata import distribution
+from pathlib import Path
+
+from lykeion.adapters.images.pyc import Compiler
+from lykeion.core.content import digest_of_value
+from lykeion.core.images.entries import Content, Entry, Kind
+from lykeion.core.images.places import APP, PACKAGES, SCRIPTS
+from lykeion.core.images.tree import clashes
+from lykeion.errors import Invalid, Problem
+
+LARGEST = 256 << 20  # bytes of all of an author's code; what is larger is data, which steps and models carry
+PLATFORM = Path(__file__).parents[2]
+SCRIPT = b"#!/usr/bin/python3\nimport sys\n\nfrom lykeion.cli.main import main\n\nsys.exit(main())\n"
+
+
+def code_content(folder: Path, names: Iterable[str], compiler: Compiler) -> Content:
+    """What `names`, paths from the pipeline's folder, are: the layer /app. Raises Invalid with every file that cannot be in it."""
+    problems: list[Problem] = []
+    files = {name: found for name in sorted(set(names)) if (found := inside(folder, name, problems))}
+    for group in clashes(files).values():
+        remedy = "rename one: where case is not told apart they would be one file"
+        problems.append(Problem(f"{' and '.join(group)} differ in case alone", field="code", file=str(folder), remedy=remedy))
+    size = sum(file.stat().st_size for file in files.values())
+    if size > LARGEST:
+        remedy = "give data to steps as inputs, or publish it as a model"
+        problems.append(Problem(f"the code has {size >> 20} MiB, {LARGEST >> 20} fit", field="files", file=str(folder), remedy=remedy))
+    if problems:
+        raise Invalid(problems)
+    return packed("code", f"/{APP}", {f"{APP}/{name}": file for name, file in files.items()}, compiler)
+
+
+def inside(folder: Path, name: str, problems: list[Problem]) -> Path | None:
+    """The file of that name, if it lies in the folder, really."""
+    file = folder / name
+    real = file.resolve()
+    if Path(name).is_absolute() or not real.is_relative_to(folder.resolve()):
+        remedy = "move it beside the pipeline's file: an image holds that folder only"
+        problems.append(Problem(f"{name} leads out of the pipeline's folder", field="code", value=name, file=str(folder), remedy=remedy))
+    elif not real.is_file():
+        problems.append(Problem(f"{name} is no regular file", field="code", value=name, file=str(folder), remedy="name files only"))
+    else:
+        return file
+    return None
+
+
+def platform_content(compiler: Compiler) -> Content:
+    """Lykeion as it runs here: the package, what the installation says of it, and the command."""
+    package = {f"{PACKAGES}/lykeion/{path.relative_to(PLATFORM).as_posix()}": path for path in sources(PLATFORM)}
+    installed = distribution("lykeion")
+    about = f"{PACKAGES}/lykeion-{installed.version}.dist-info"
+    told = {f"{about}/{name}": (installed.read_text(name) or "").encode() for name in ("METADATA", "entry_points.txt")}
+    return packed("platform", f"lykeion {installed.version}", package, compiler, {**told, f"{SCRIPTS}/lykeion": SCRIPT})
+
+
+def sources(folder: Path) -> Iterable[Path]:
+    """The files of a package, without what Python made of them."""
+    return (path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+
+
+def packed(kind: Kind, title: str, files: Mapping[str, Path], compiler: Compiler, texts: Mapping[str, bytes] = {}) -> Content:
+    """The layer of these files (path in the image -> file here) and texts, with compiled forms."""
+    digests = {path: sha256(file.read_bytes()).hexdigest() for path, file in files.items()}
+    digests |= {path: sha256(text).hexdigest() for path, text in texts.items()}
+
+    def entries() -> Iterable[Entry]:
+        yield from compiler.compiled(
+            Entry(path, source=str(file), size=file.stat().st_size, mode=0o755 if path.startswith(SCRIPTS) else 0o644)
+            for path, file in sorted(files.items())
+        )
+        for path, text in texts.items():
+            yield Entry(path, data=text, mode=0o755 if path.startswith(SCRIPTS) else 0o644)
+
+    key = digest_of_value({"files": digests, "compiled": compiler.key})
+    return Content(kind, title, key, entries)

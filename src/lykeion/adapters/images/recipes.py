@@ -1,0 +1,129 @@
+"""What images are made of: a training image (a pipeline's components and what they need), and a serving image (a server and a version).
+
+Layers that change seldom lie below those that change often, so that most of an image is there already wherever one like it was.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lykeion.adapters.images.code import code_content, platform_content
+from lykeion.adapters.images.model import ModelFile, model_parts
+from lykeion.adapters.images.pyc import Compiler
+from lykeion.core.content import digest_of_value
+from lykeion.core.images.entries import Content, Entry
+from lykeion.core.images.oci import Layer, Settings
+from lykeion.core.images.places import APP, LABEL, PACKAGES, PYTHON, SCRIPTS, VOLUME
+from lykeion.core.models.manifest import Manifest
+from lykeion.core.pipelines.signature import Signature
+from lykeion.core.serving import names
+
+Part = Content | Layer | ModelFile
+
+ENV = {
+    "PATH": f"/{SCRIPTS}:/usr/local/bin:/usr/bin:/bin",
+    "PYTHONPATH": f"/{PACKAGES}",
+    "PYTHONUNBUFFERED": "1",
+    "HOME": "/tmp",
+    "LANG": "C.UTF-8",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Foundation:
+    """What lies below the code: the base, the packages, and what compiles for it. `interpreter`: Python's path in the base."""
+
+    base: tuple[Content | Layer, ...]
+    wheels: tuple[Content, ...]
+    compiler: Compiler
+    interpreter: str = "/usr/bin/python3"
+    env: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """An image to be: its parts from the lowest on, how it is started, and what it is called."""
+
+    name: str
+    parts: tuple[Part, ...]
+    settings: Settings
+
+
+def training(name: str, folder: Path, files: tuple[str, ...], signatures: Mapping[str, Signature], under: Foundation) -> Recipe:
+    """The image that runs a pipeline's steps. `files`: what is needed beside the components' own sources, for instance the pipeline's file.
+
+    Raises Invalid with every file that cannot be in an image.
+    """
+    sources = {source for signature in signatures.values() for source in signature.sources}
+    parts = (
+        *under.base,
+        *under.wheels,
+        platform_content(under.compiler),
+        code_content(folder, {*files, *sources}, under.compiler),
+        links({PYTHON: under.interpreter}),
+    )
+    told = {reference: summary(signature) for reference, signature in sorted(signatures.items())}
+    return Recipe(
+        name,
+        parts,
+        Settings(
+            entrypoint=(f"/{SCRIPTS}/lykeion",),
+            command=("run", f"/{APP}/{files[0]}") if files else ("--help",),
+            env={**ENV, **under.env, "LYKEION_HOME": f"/{VOLUME}"},
+            folder=f"/{APP}",
+            labels={f"{LABEL}.components": json.dumps(told, sort_keys=True), f"{LABEL}.pipeline": name},
+        ),
+    )
+
+
+def summary(signature: Signature) -> dict[str, object]:
+    """What a component says of itself, without where its sources lie here."""
+    told = signature.to_json()
+    return {name: told[name] for name in told if name not in ("component", "closure", "sources") and told[name]}
+
+
+def serving(manifest: Manifest, folder: Path, under: Foundation) -> Recipe:
+    """The image that serves a version, whose files lie in `folder`."""
+    name = f"{manifest.model}:{manifest.version}"
+    mount = f"{VOLUME}/models/{manifest.model}/{manifest.version}"
+    parts = (
+        *under.base,
+        *under.wheels,
+        platform_content(under.compiler),
+        links({PYTHON: under.interpreter, mount: "/model"}),
+        *model_parts(manifest, folder),
+    )
+    labels = {
+        f"{LABEL}.model": manifest.model,
+        f"{LABEL}.version": str(manifest.version),
+        f"{LABEL}.digest": manifest.digest,
+        f"{LABEL}.training": str(manifest.lineage.get("training", "")),
+        f"{LABEL}.key": str(manifest.lineage.get("key", "")),
+    }
+    settings = Settings(
+        entrypoint=(f"/{PYTHON}", "-m"),
+        command=server(manifest),
+        env={**ENV, **under.env},
+        labels={name: value for name, value in labels.items() if value},
+    )
+    return Recipe(name, parts, settings)
+
+
+def server(manifest: Manifest) -> tuple[str, ...]:
+    """The server of a version and what it is told: an index has the index server, a space the proxy, since it holds the extractor."""
+    files = {file.path for file in manifest.files}
+    common = ("--socket", "/tmp/server.sock", "--documents", "/documents", "--volume", f"/{VOLUME}")
+    if "index.json" in files:
+        return (names.INDEX_MODULE, *common, "--document", names.load_document(manifest.model), "--family", manifest.model)
+    if "space.json" in files:
+        family = manifest.model.removesuffix("-space")
+        return (names.PROXY_MODULE, *common, "--document", names.cover_document(family), "--family", family)
+    return ("lykeion.cli.main", "--help")
+
+
+def links(targets: Mapping[str, str]) -> Content:
+    """A layer of links that makes places of an image known by the names that servers and steps use."""
+    entries = [Entry(path, "link", target=target) for path, target in targets.items()]
+    title = ", ".join(f"/{path}" for path in sorted(targets))
+    return Content("settings", title, digest_of_value(dict(targets)), lambda: entries)
