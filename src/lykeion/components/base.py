@@ -245,10 +245,14 @@ def annotated(function: Callable[..., Any]) -> Iterator[tuple[inspect.Parameter,
     """Each parameter with its annotation; `Input | None` counts as `Input`."""
     hints = typing.get_type_hints(function, include_extras=True)
     for parameter in inspect.signature(function).parameters.values():
-        annotation = hints.get(parameter.name, str)
-        choices = [arm for arm in typing.get_args(annotation) if arm is not type(None)]
-        is_optional = type(None) in typing.get_args(annotation) and typing.get_origin(annotation) is not Annotated
-        yield parameter, choices[0] if is_optional else annotation
+        yield parameter, without_none(hints.get(parameter.name, str))
+
+
+def without_none(annotation: Any) -> Any:
+    """`Input` for `Input | None`."""
+    choices = [arm for arm in typing.get_args(annotation) if arm is not type(None)]
+    is_optional = type(None) in typing.get_args(annotation) and typing.get_origin(annotation) is not Annotated
+    return choices[0] if is_optional else annotation
 
 
 def type_name(annotation: Any) -> str:
@@ -274,13 +278,19 @@ def parameter_signature(parameter: inspect.Parameter, annotation: Any) -> Parame
 
 
 def arguments(function: Callable[..., Any], offered: Mapping[str, Any], step: Step) -> dict[str, Any]:
-    """What to call `function` with: of the inputs, outputs and parameters `offered`, those that it names, and a Step or Window."""
+    """What to call `function` with: of the inputs, outputs and parameters `offered`, those that it names, and a Step or Window.
+
+    Each step's process asks this once, so it does without `inspect.signature`, which costs as much as all the rest of a short call.
+    """
+    code = inspect.unwrap(function).__code__
+    hints = typing.get_type_hints(function, include_extras=True)
     chosen: dict[str, Any] = {}
-    for parameter, annotation in annotated(function):
+    for name in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]:
+        annotation = without_none(hints.get(name))
         if annotation is Step:
-            chosen[parameter.name] = step
+            chosen[name] = step
         elif annotation is Window:
-            chosen[parameter.name] = step.window
-        elif parameter.name in offered:
-            chosen[parameter.name] = offered[parameter.name]
+            chosen[name] = step.window
+        elif name in offered:
+            chosen[name] = offered[name]
     return chosen

@@ -11,7 +11,6 @@ import sys
 from collections.abc import Mapping
 from hashlib import sha256
 from importlib.machinery import EXTENSION_SUFFIXES, SOURCE_SUFFIXES, ExtensionFileLoader, FileFinder, SourceFileLoader
-from pathlib import Path
 from types import CodeType, ModuleType
 from typing import ClassVar
 
@@ -33,13 +32,13 @@ class FromSource(SourceFileLoader):
     def get_code(self, fullname: str) -> CodeType:
         path = self.get_filename(fullname)
         data = self.get_data(path)
-        require_planned(path, data)
+        require_planned(os.path.realpath(path), data)
         code: CodeType = self.source_to_code(data, path)
         return code
 
 
 def require_planned(path: str, data: bytes) -> None:
-    wanted = FromSource.planned.get(os.path.realpath(path))
+    wanted = FromSource.planned.get(path)
     if wanted is not None and sha256(data).hexdigest() != wanted:
         raise SourceChanged(
             f"{path} was changed since this run was planned, so it was not run: start another run, which takes it as it is now"
@@ -48,9 +47,11 @@ def require_planned(path: str, data: bytes) -> None:
 
 def expect(sources: Mapping[str, str], folder: str) -> None:
     """Hold all that is loaded from now on to what was planned; paths are relative to `folder`. Raises SourceChanged, OSError."""
-    FromSource.planned.update({os.path.realpath(os.path.join(folder, path)): digest for path, digest in sources.items()})
-    for path in FromSource.planned:
-        require_planned(path, Path(path).read_bytes())
+    for name, digest in sources.items():
+        path = os.path.realpath(os.path.join(folder, name))
+        FromSource.planned[path] = digest
+        with open(path, "rb", buffering=0) as file:
+            require_planned(path, file.read())
 
 
 def put_first(folder: str) -> None:
@@ -73,9 +74,11 @@ def put_first(folder: str) -> None:
 def load(reference: str, folder: str) -> Component:
     """Raises ImportError, AttributeError or TypeError, saying what to change, and what the module itself raises."""
     where, _, name = reference.rpartition(":")
-    if folder:
-        put_first(folder)
-    module = module_of_file(Path(where)) if where.endswith(".py") else importlib.import_module(where)
+    is_file = where.endswith(".py")
+    for root in dict.fromkeys((folder, os.path.dirname(where) if is_file else "")):  # a file's own folder comes before the pipeline's
+        if root:
+            put_first(root)
+    module = module_of_file(where) if is_file else importlib.import_module(where)
     found = getattr(module, name, None)
     if found is None:
         raise AttributeError(f"{where} has no {name!r}")
@@ -84,11 +87,11 @@ def load(reference: str, folder: str) -> Component:
     return found
 
 
-def module_of_file(path: Path) -> ModuleType:
-    """Import one file; its own folder comes first on the import path. It is known by its stem, so that pickles of its classes load."""
-    put_first(str(path.parent))
-    name = path.stem if path.stem not in sys.modules and path.stem.isidentifier() else f"component_{path.stem}"
-    spec = importlib.util.spec_from_file_location(name, path, loader=FromSource(name, str(path)))
+def module_of_file(path: str) -> ModuleType:
+    """Import one file. It is known by its stem, so that pickles of its classes load."""
+    stem = os.path.basename(path).removesuffix(".py")
+    name = stem if stem not in sys.modules and stem.isidentifier() else f"component_{stem}"
+    spec = importlib.util.spec_from_file_location(name, path, loader=FromSource(name, path))
     if spec is None or spec.loader is None:
         raise ImportError(f"{path} cannot be imported")
     module = importlib.util.module_from_spec(spec)

@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from errno import ENOSPC
+from itertools import takewhile
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -35,18 +36,18 @@ NAMED_LIBRARIES = frozenset({"site-packages", "dist-packages"})
 
 def run(file: StepFile, seal: Seal) -> int:
     """Run one step whose paths are absolute; returns the exit code of its process."""
-    before = set(sys.modules)
+    newest = next(reversed(sys.modules))
     try:
         expect(file.sources, file.folder)
         component = load(file.component, file.folder)
         if file.mode == "fingerprint":
             write_result(Path(file.staging), {"fingerprint": fingerprint(component, file)})
         elif component.partitions:
-            run_partitions(component, file, before, seal)
+            run_partitions(component, file, newest, seal)
         else:
             step = step_of(file)
             call(component, file, step, Path(file.staging))
-            leave(file, step, Path(file.staging), before)
+            leave(file, step, Path(file.staging), newest)
             if file.outputs:
                 seal(file.staging, file, None)
     except BaseException as error:  # noqa: BLE001 - the author's code may raise anything, SystemExit too; none of it may escape
@@ -107,7 +108,7 @@ class PartitionStep(Step):
             write_atomically(self.staging / PROGRESS_FILE, json.dumps({"done": done, "total": total, "unit": self.unit}))
 
 
-def run_partitions(component: Component, file: StepFile, modules: set[str], seal: Seal) -> None:
+def run_partitions(component: Component, file: StepFile, newest: str, seal: Seal) -> None:
     """Call the component for each partition; each is sealed by itself, so that what is done stays done."""
     count = file.partition_count or component.partitions
     numbers = range(count) if file.partitions is None else file.partitions
@@ -120,7 +121,7 @@ def run_partitions(component: Component, file: StepFile, modules: set[str], seal
         )  # fmt: skip
         folder = Path(file.staging) / partition_name(number)
         call(component, file, step, folder)
-        leave(file, step, folder, modules)
+        leave(file, step, folder, newest)
         seal(str(folder), file, number)
         seen, unit = seen + step.total, step.unit
         if unit:
@@ -133,9 +134,9 @@ def write_progress(staging: Path, done: int, total: int, unit: str) -> None:
     write_atomically(staging / PROGRESS_FILE, json.dumps({"done": done, "total": total, "unit": unit}))
 
 
-def leave(file: StepFile, step: Step, folder: Path, modules: set[str]) -> None:
+def leave(file: StepFile, step: Step, folder: Path, newest: str) -> None:
     """Write what the step says of its outputs."""
-    write_result(folder, step.result, step.metrics, step.uncached or undeclared(file, modules))
+    write_result(folder, step.result, step.metrics, step.uncached or undeclared(file, newest))
 
 
 def write_result(folder: Path, result: Mapping[str, Any], metrics: Mapping[str, float] | None = None, uncached: str = "") -> None:
@@ -151,12 +152,15 @@ def plain_number(value: Any) -> Any:
     raise TypeError(f"step.result holds a {type(value).__name__}: JSON holds str, int, float, bool, list, dict and None")
 
 
-def undeclared(file: StepFile, before: set[str]) -> str:
-    """Why the result must not be found again: it depends on a source file that the digest of the code does not cover. "" where none."""
+def undeclared(file: StepFile, newest: str) -> str:
+    """Why the result must not be found again: it depends on a source file that the digest of the code does not cover. "" where none.
+
+    Looks at what was imported after the module `newest`.
+    """
     if not file.folder:
         return ""
     covered = {os.path.realpath(os.path.join(file.folder, path)) for path in file.closure}
-    for name in sorted(set(sys.modules) - before):
+    for name in sorted(takewhile(newest.__ne__, reversed(sys.modules))):
         origin = getattr(sys.modules[name], "__file__", None)
         path = os.path.realpath(origin) if origin else ""
         if path and path not in covered and not path.startswith(LIBRARIES) and not NAMED_LIBRARIES.intersection(Path(path).parts):

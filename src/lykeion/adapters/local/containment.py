@@ -55,12 +55,18 @@ def sweep(live: Iterable[int], attempts: Iterable[str]) -> None:
     again = True
     while again:
         again = False
-        for child in map(int, Path("/proc/thread-self/children").read_text().split()):
+        for child in children():
             if child not in steps and not belongs(child, steps, tokens):
                 with suppress(ProcessLookupError, ChildProcessError):
                     os.kill(child, signal.SIGKILL)
                     os.waitpid(child, 0)
                     again = True
+
+
+def children() -> list[int]:
+    """The children of this process. Read plainly: after each fork, the first use of anything costs a copy of its memory."""
+    with open("/proc/thread-self/children", "rb", buffering=0) as file:
+        return [int(child) for child in file.read().split()]
 
 
 def belongs(process: int, steps: set[int], tokens: Iterable[bytes]) -> bool:

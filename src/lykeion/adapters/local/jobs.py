@@ -33,7 +33,6 @@ class Worker:
     attempt: Attempt
     parent: Parent
     group: Group | None = None
-    pidfd: int | None = None
     deadline: float | None = None  # monotonic
     doomed: Failure | None = None
     code: int | None = None

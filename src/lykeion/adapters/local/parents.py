@@ -11,18 +11,27 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from lykeion.adapters.local.containment import HOME_TOKEN, kill_tokened
-from lykeion.adapters.local.warm_parent import IN_STEPS, ONE_THREAD, REQUEST_BYTES
+from lykeion.adapters.local.warm_parent import IN_STEPS, ONE_THREAD, READY, REQUEST_BYTES
 
 ALIVE = 3  # parents with imports at a time
 IDLE_SECONDS = 60.0
 READY_SECONDS = 120.0
 END_SECONDS = 0.5
+ANSWER_BYTES = 1 << 12
 PROGRAM = (
     "import sys; from lykeion.adapters.local.warm_parent import main; main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4:])"
 )
+
+
+class Ended(NamedTuple):
+    """A step that ended, and all that it started with it. `cpu` in seconds."""
+
+    attempt: str
+    code: int
+    cpu: float
 
 
 @dataclass(slots=True)
@@ -46,18 +55,23 @@ class Parent:
         socket.send_fds(self.socket, [json.dumps(request).encode()], [lock])
         self.busy += 1
 
-    def hear(self) -> tuple[dict[str, Any], int | None]:
-        """The next thing that it said, with a pidfd where it sent one. Raises ConnectionError where it is gone."""
+    def kill(self, attempt: str) -> None:
+        """Ask for the end of a step, and of all that it started."""
+        with suppress(OSError):  # gone, and its steps with it
+            self.socket.send(json.dumps({"kill": attempt}).encode())
+
+    def hear(self) -> Ended | None:
+        """The next step that ended; None where it says that it is ready. Raises ConnectionError where it is gone."""
         try:
-            message, descriptors, _, _ = self._receive()
+            message = self.socket.recv(ANSWER_BYTES)
         except ConnectionResetError:  # it died with something of ours unread; what it had said can be read all the same
-            message, descriptors, _, _ = self._receive()
+            message = self.socket.recv(ANSWER_BYTES)
         if not message:
             raise ConnectionResetError
-        return json.loads(message), descriptors[0] if descriptors else None
-
-    def _receive(self) -> tuple[bytes, list[int], int, Any]:
-        return socket.recv_fds(self.socket, REQUEST_BYTES, 1, socket.MSG_CMSG_CLOEXEC)
+        if message == READY:
+            return None
+        code, cpu, attempt = message.decode().split(" ", 2)
+        return Ended(attempt, int(code), float(cpu))
 
     def last_words(self) -> str:
         """The last line that it wrote, for instance what an import raised."""

@@ -5,7 +5,6 @@ that could write to them is dead. What a dead engine left running is killed when
 """
 
 import os
-import signal
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -168,9 +167,9 @@ class Tasks:
             return
         self._queue.clear()
         self._parents.close()
-        for attempt, (job, worker) in list(self._working.items()):
+        for job, worker in list(self._working.values()):
             worker.doomed = worker.doomed or CANCELLED
-            self._ended(attempt, job, worker, None, 0.0)
+            self._ended(job, worker, None, 0.0)
         for _, lock in self._left:
             os.close(lock)
         self.outputs.sync()
@@ -259,7 +258,17 @@ class Tasks:
         job.workers[attempt.name] = worker
         job.waiting -= 1
         self._working[attempt.name] = (job, worker)
+        if parent.ready:
+            self._runs(job, worker)
         return True
+
+    def _runs(self, job: Job, worker: Worker) -> None:
+        """Its parent has nothing to do but to fork it."""
+        if job.task.timeout is not None:
+            worker.deadline = time.monotonic() + job.task.timeout
+        if job.child.phase == "Pending":
+            job.child = replace(job.child, phase="Running", reason="", message="", started=datetime.now(UTC))
+            self._changed = True
 
     def _require_room(self) -> None:
         """Raises OSError (ENOSPC) where starting anything would leave too little for what runs."""
@@ -276,48 +285,37 @@ class Tasks:
 
     def _hear(self, parent: Parent) -> None:
         try:
-            message, pidfd = parent.hear()
+            ended = parent.hear()
         except ConnectionError:
             self._parent_gone(parent)
-        else:
-            self._told(parent, message, pidfd)
-
-    def _told(self, parent: Parent, message: Mapping[str, Any], pidfd: int | None) -> None:
-        if message["event"] == "ready":
-            parent.ready, parent.since = True, time.monotonic()
             return
-        job, worker = self._working[message["attempt"]]
-        if message["event"] == "started":
-            worker.pidfd = pidfd
-            if job.task.timeout is not None:
-                worker.deadline = time.monotonic() + job.task.timeout
-            if job.child.phase == "Pending":
-                job.child = replace(job.child, phase="Running", reason="", message="", started=datetime.now(UTC))
-            if worker.doomed:
-                kill(worker)
-            self._changed = True
-        else:
+        if ended is not None:
             self._parents.finished(parent)
-            self._ended(message["attempt"], job, worker, message["code"], message["cpu"])
+            self._ended(*self._working[ended.attempt], ended.code, ended.cpu)
+            return
+        parent.ready, parent.since = True, time.monotonic()
+        for job, worker in self._working.values():
+            if worker.parent is parent:
+                self._runs(job, worker)
 
     def _enforce_deadlines(self) -> None:
         now = time.monotonic()
         for job, worker in self._working.values():
             if worker.deadline is not None and worker.doomed is None and now > worker.deadline:
                 worker.doomed = Failure("TimedOut", f"it was stopped after {job.task.timeout:g} s, its time limit")
-                kill(worker)
+                worker.parent.kill(worker.attempt.name)
         for parent in self._parents.overdue():
             parent.process.kill()
 
     def _parent_gone(self, parent: Parent) -> None:
         """A parent ended: its steps ended with it. What they had sealed counts."""
         self._parents.end(parent)
-        for attempt, (job, worker) in list(self._working.items()):
+        for job, worker in list(self._working.values()):
             if worker.parent is parent:
                 if not parent.ready:
                     packages = ", ".join(parent.imports) or "the runner"
                     worker.doomed = worker.doomed or Failure("Error", f"importing {packages} ended the process: {parent.last_words()}")
-                self._ended(attempt, job, worker, None, 0.0)
+                self._ended(job, worker, None, 0.0)
 
     # -- ending
 
@@ -328,16 +326,13 @@ class Tasks:
         job.waiting = 0
         for worker in job.workers.values():
             worker.doomed = worker.doomed or why
-            kill(worker)
+            worker.parent.kill(worker.attempt.name)
         if not job.workers:
             self._finish(job)
 
-    def _ended(self, attempt: str, job: Job, worker: Worker, code: int | None, cpu: float) -> None:
+    def _ended(self, job: Job, worker: Worker, code: int | None, cpu: float) -> None:
         """A worker and all that it started are dead: commit what it sealed."""
-        del self._working[attempt]
-        if worker.pidfd is not None:
-            os.close(worker.pidfd)
-            worker.pidfd = None
+        del self._working[worker.attempt.name]
         worker.code = code
         job.child = replace(job.child, cpu=job.child.cpu + cpu)
         self._changed = True
@@ -430,10 +425,3 @@ def said_only(attempt: Attempt) -> dict[str, StepResult]:
             now = datetime.now(UTC)
             results[step.step] = StepResult(step.key, {}, said["metrics"], said["result"], 0, said["uncached"], now, step.material)
     return results
-
-
-def kill(worker: Worker) -> None:
-    """Its parent kills and reaps the rest."""
-    if worker.pidfd is not None:
-        with suppress(ProcessLookupError):
-            signal.pidfd_send_signal(worker.pidfd, signal.SIGKILL)

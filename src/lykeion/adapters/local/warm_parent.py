@@ -1,7 +1,7 @@
 """The process that forks steps: it imports what they import, uses none of it, and has one thread.
 
-It is executed, not forked, so that it holds nothing of the engine. On a socket it gets one request for each step and answers with the
-step's pidfd and, when the step and all that it started are gone, with how it ended. When the engine's end of the socket closes, it
+It is executed, not forked, so that it holds nothing of the engine. On a socket it gets one request for each step, and answers when the
+step and all that it started are gone with how it ended; a step is killed on request. When the engine's end of the socket closes, it
 takes everything down. Forking after *use* of OpenMP, gRPC or obstore hangs steps; forking after import does not.
 """
 
@@ -10,6 +10,7 @@ import importlib
 import json
 import os
 import select
+import signal
 import socket
 import sys
 import time
@@ -24,6 +25,7 @@ from lykeion.adapters.volume.seal import seal
 from lykeion.core.pipelines.contract import StepFile
 
 REQUEST_BYTES = 1 << 18
+READY = b"ready"  # what it says first; later, of each step that ended: its exit code, its CPU seconds and its attempt, by spaces
 BROKEN = 70  # exit code of a step whose surroundings failed, not its code
 ONE_THREAD = {  # keeps imports from starting threads; removed again before the first fork
     "OPENBLAS_NUM_THREADS": "1",
@@ -58,7 +60,7 @@ def main(descriptor: int, engine: int, runner: str, imports: list[str]) -> None:
     gc.collect()
     gc.disable()
     gc.freeze()
-    engine_socket.send(json.dumps({"event": "ready", "threads": len(os.listdir("/proc/self/task"))}).encode())
+    engine_socket.send(READY)
     Parent(engine_socket, run).serve()
 
 
@@ -93,16 +95,27 @@ class Parent:
             containment.sweep((), ())
             return False
         request = json.loads(message)
+        if "kill" in request:
+            self.kill(request["kill"])
+        else:
+            self.start(request)
+        for lock in descriptors:
+            os.close(lock)  # the step holds it now, until it and what it forked are gone
+        return True
+
+    def start(self, request: Mapping[str, Any]) -> None:
         process = os.fork()
         if process == 0:
             self.step(request)
-        for lock in descriptors:
-            os.close(lock)  # the step holds it now, until it and what it forked are gone
         pidfd = os.pidfd_open(process)
         self.running[pidfd] = Running(process, request["attempt"])
         self.poll.register(pidfd, select.POLLIN)
-        self.say({"event": "started", "attempt": request["attempt"]}, pidfd)
-        return True
+
+    def kill(self, attempt: str) -> None:
+        """One that ended is not reaped before it is taken from `running`, so that its number is not another's yet."""
+        for step in self.running.values():
+            if step.attempt == attempt:
+                os.kill(step.process, signal.SIGKILL)
 
     def step(self, request: Mapping[str, Any]) -> None:
         """Be the step; never returns. No destructor or atexit function of what the parent imported is run."""
@@ -130,19 +143,15 @@ class Parent:
         containment.reap_group(step.process)
         others = self.running.values()
         containment.sweep((other.process for other in others), (other.attempt for other in others))
-        cpu = usage.ru_utime + usage.ru_stime
-        self.say({"event": "ended", "attempt": step.attempt, "code": os.waitstatus_to_exitcode(status), "cpu": cpu})
-
-    def say(self, message: Mapping[str, Any], *descriptors: int) -> None:
+        code, cpu = os.waitstatus_to_exitcode(status), usage.ru_utime + usage.ru_stime
         with suppress(OSError):  # the engine is gone: the next poll says so
-            socket.send_fds(self.engine, [json.dumps(message).encode()], descriptors)
+            self.engine.send(f"{code} {cpu} {step.attempt}".encode())
 
 
 def prepare(request: Mapping[str, Any]) -> None:
     """Environment, memory, random numbers: what a step has for itself."""
-    os.environ.update(IN_STEPS)
-    os.environ.update(request["env"])
-    os.environ[containment.STEP_TOKEN] = request["attempt"]
+    for variable, value in {**request["env"], containment.STEP_TOKEN: request["attempt"]}.items():
+        os.environ[variable] = value  # `update` asks what sort of mapping it is given, which costs more than all the rest
     if request["cgroup"]:
         with open(request["cgroup"], "w") as procs:
             procs.write("0")

@@ -8,12 +8,14 @@ import json
 import os
 import time
 from collections.abc import Iterator
-from hashlib import file_digest
+from hashlib import sha256
 from typing import Any
 
 from lykeion.adapters.volume.faults import point
 from lykeion.adapters.volume.manifest import MANIFEST_FILE, Manifest, SealedFile
 from lykeion.core.pipelines.contract import RESULT_FILE, StepFile
+
+BLOCK = 1 << 16  # bytes read at a time; hashlib.file_digest fills a quarter of a megabyte with zeros for the smallest file
 
 
 def files_below(folder: str, prefix: str = "") -> Iterator[os.DirEntry[str]]:
@@ -42,12 +44,14 @@ def sync_folder(path: str) -> None:
 
 def seal_file(path: str, name: str) -> SealedFile:
     """Digest a file, make it durable and read-only; its stat is taken last."""
-    with open(path, "rb") as file:
-        digest = file_digest(file, "sha256").hexdigest()
+    digest = sha256()
+    with open(path, "rb", buffering=0) as file:
+        while block := file.read(BLOCK):
+            digest.update(block)
         os.fchmod(file.fileno(), 0o444)
         os.fsync(file.fileno())
         stat = os.fstat(file.fileno())
-    return SealedFile(name, stat.st_size, digest, stat.st_ino, stat.st_mtime_ns, stat.st_ctime_ns)
+    return SealedFile(name, stat.st_size, digest.hexdigest(), stat.st_ino, stat.st_mtime_ns, stat.st_ctime_ns)
 
 
 def seal_output(folder: str) -> tuple[SealedFile, ...]:
