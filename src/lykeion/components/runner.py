@@ -135,8 +135,10 @@ def write_progress(staging: Path, done: int, total: int, unit: str) -> None:
 
 
 def leave(file: StepFile, step: Step, folder: Path, newest: str) -> None:
-    """Write what the step says of its outputs."""
-    write_result(folder, step.result, step.metrics, step.uncached or undeclared(file, newest))
+    """Write what the step says of its outputs; of outputs without remarks, nothing."""
+    uncached = step.uncached or undeclared(file, newest)
+    if step.result or step.metrics or uncached or not file.outputs:
+        write_result(folder, step.result, step.metrics, uncached)
 
 
 def write_result(folder: Path, result: Mapping[str, Any], metrics: Mapping[str, float] | None = None, uncached: str = "") -> None:

@@ -242,6 +242,40 @@ def test_cancelling_leaves_nothing_behind(engine):
     assert list((engine.home / "staging").iterdir()) == []
 
 
+def test_a_step_that_is_cancelled_before_its_parent_has_imported_is_stopped(engine):
+    task = task_of("hang_badly")
+    engine.tasks.start(task)
+    assert engine.children()[task.name].phase == "Pending"  # the parent has only just been started
+    engine.tasks.cancel(task.name)
+    engine.until(lambda: engine.children()[task.name].phase == "Failed")
+    assert engine.children()[task.name].reason == "Cancelled"
+    assert daemons() == []
+
+
+def test_a_step_of_a_warm_parent_runs_from_when_it_is_asked_for(engine):
+    engine.run(task_of("make"))
+    task = task_of("hang_badly")
+    engine.tasks.start(task)
+    child = engine.children()[task.name]
+    assert child.phase == "Running"
+    assert child.started is not None
+    engine.tasks.cancel(task.name)
+    engine.until(lambda: engine.children()[task.name].phase == "Failed")
+
+
+def test_cancelling_one_step_leaves_its_neighbour_alone(engine):
+    neighbours = [task_of("hang_badly", name=name) for name in ("one", "two")]
+    for task in neighbours:
+        engine.tasks.start(task)
+    engine.until(lambda: len(daemons()) == 2)
+    engine.tasks.cancel("monthly.one.1")
+    engine.until(lambda: engine.children()["monthly.one.1"].phase == "Failed")
+    assert engine.children()["monthly.two.1"].phase == "Running"
+    engine.tasks.cancel("monthly.two.1")
+    engine.until(lambda: engine.children()["monthly.two.1"].phase == "Failed")
+    assert daemons() == []
+
+
 def test_a_daemon_does_not_outlive_its_step(engine):
     (child,) = engine.run(task_of("leave_a_daemon"))
     assert child.phase == "Succeeded"

@@ -21,6 +21,15 @@ def good(out: Output, step: Step, *, n: int = 1):
     step.result["n"] = n
 
 @component
+def quiet():
+    pass
+
+@component
+def sneaky():
+    __import__("hidden")
+    import colorsys
+
+@component
 def bad(out: Output):
     deeper()
 
@@ -63,6 +72,26 @@ def test_a_good_step_is_sealed_once_with_its_result_beside(file, seal, sealed):
     assert sealed == [("staging", None)]
     said = json.loads((Path(given.staging) / "result.json").read_text())
     assert said == {"metrics": {"n": 7.0}, "result": {"n": 7}, "uncached": ""}
+
+
+def test_a_step_that_says_nothing_of_its_outputs_writes_no_result(file, seal, sealed):
+    given = file("quiet")
+    assert runner.run(given, seal) == SUCCEEDED
+    assert sealed == [("staging", None)]
+    assert not (Path(given.staging) / "result.json").exists()
+
+
+def test_a_step_without_outputs_always_writes_its_result(file, seal):
+    given = file("quiet", outputs=())
+    assert runner.run(given, seal) == SUCCEEDED
+    assert json.loads((Path(given.staging) / "result.json").read_text()) == {"metrics": {}, "result": {}, "uncached": ""}
+
+
+def test_an_import_that_no_key_covers_is_found_though_other_modules_came_after_it(file, seal, tmp_path):
+    (tmp_path / "hidden.py").write_text("X = 1\n")
+    given = file("sneaky")
+    assert runner.run(given, seal) == SUCCEEDED
+    assert "it imported hidden.py" in json.loads((Path(given.staging) / "result.json").read_text())["uncached"]
 
 
 def test_a_step_that_has_its_partitions_seals_each(file, seal, sealed):

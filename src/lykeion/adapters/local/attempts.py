@@ -1,7 +1,8 @@
 """The staging folders of running attempts, `staging/<attempt>`: a lock, the step files, and a folder for each step.
 
 The lock is held by the engine and by the step itself; whoever wins it knows that nobody writes there any more. What a dead engine left
-is adopted where it was sealed and dropped where it was not.
+is adopted where it was sealed and dropped where it was not. A folder that an attempt left empty is moved to `spare/` and serves the
+next one: making and removing one costs more than the rest of the bookkeeping of a short step.
 """
 
 import fcntl
@@ -25,6 +26,7 @@ from lykeion.core.values import StepResult
 from lykeion.errors import Corrupt
 
 LOCK = "lock"
+BLANK = "blank.json"  # the step file of a spare folder, to be written over
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +48,6 @@ class Attempt:
         """One of the contract's files as JSON; empty where it is not there or not whole."""
         return read_json(self.folder / step / name)
 
-    def drop(self) -> None:
-        """Remove it, then let go of the lock. Idempotent."""
-        shutil.rmtree(self.folder, ignore_errors=True)
-        with suppress(OSError):
-            os.close(self.lock)
-
 
 def read_json(path: Path) -> dict[str, Any]:
     with suppress(OSError, ValueError):
@@ -67,53 +63,109 @@ def absolute(step: StepFile, home: Path, staging: Path, deadline: float | None) 
     return replace(step, inputs=inputs, staging=str(staging), cache=str(home / step.cache), deadline=deadline)
 
 
-def begin(home: Path, name: str, steps: tuple[StepFile, ...], deadline: float | None) -> Attempt:
-    """Make and lock the staging folder of an attempt. Raises OSError; then nothing is left of it."""
-    folder = home / "staging" / f"{name}-{time.time_ns():x}"
-    folder.mkdir(parents=True)
-    lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    placed = tuple(absolute(step, home, folder / step.step, deadline) for step in steps)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        for step in placed:
-            (folder / step.step).mkdir()
-            (folder / f"{step.step}.json").write_text(step.to_json())
-    except OSError:
-        os.close(lock)
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
-    return Attempt(folder, lock, placed)
+class Staging:
+    """The staging folders of one home."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self._spares: list[str] = []
+        self._empty_aside()
+        os.makedirs(f"{home}/spare")
+
+    def begin(self, name: str, steps: tuple[StepFile, ...], deadline: float | None) -> Attempt:
+        """Make and lock the staging folder of an attempt. Raises OSError; then nothing is left of it."""
+        folder = self.home / "staging" / f"{name}-{time.time_ns():x}"
+        self._make(str(folder))
+        lock = os.open(f"{folder}/{LOCK}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        attempt = Attempt(folder, lock, tuple(absolute(step, self.home, folder / step.step, deadline) for step in steps))
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            for step, path in zip(attempt.steps, attempt.files(), strict=True):
+                os.mkdir(step.staging)
+                with suppress(FileNotFoundError):
+                    os.rename(f"{folder}/{BLANK}", path)
+                with open(path, "w") as file:
+                    file.write(step.to_json())
+        except OSError:
+            os.close(lock)
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        return attempt
+
+    def end(self, attempt: Attempt) -> None:
+        """Nobody needs it any more: remove what is left of it, then let go of the lock. Idempotent."""
+        if not self._spared(attempt):
+            shutil.rmtree(attempt.folder, ignore_errors=True)
+        with suppress(OSError):
+            os.close(attempt.lock)
+
+    def close(self) -> None:
+        self._spares.clear()
+        self._empty_aside()
+
+    def _make(self, folder: str) -> None:
+        while self._spares:
+            with suppress(OSError):  # somebody cleaned up
+                os.rename(self._spares.pop(), folder)
+                return
+        os.makedirs(folder)
+
+    def _spared(self, attempt: Attempt) -> bool:
+        """Move it aside where all that it made was published: only its lock and the file of a single step are left."""
+        aside = f"{self.home}/spare/{attempt.name}"
+        try:
+            for file in attempt.files()[:1]:
+                os.rename(file, f"{attempt.folder}/{BLANK}")
+            if {LOCK, BLANK} != set(os.listdir(attempt.folder)):
+                return False
+            os.rename(attempt.folder, aside)
+        except OSError:
+            return False
+        self._spares.append(aside)
+        return True
+
+    def _empty_aside(self) -> None:
+        shutil.rmtree(f"{self.home}/spare", ignore_errors=True)
 
 
-def sealed(folder: Path) -> Iterator[tuple[str, Manifest]]:
+def sealed(attempt: Attempt) -> Iterator[tuple[StepFile, str, Manifest]]:
     """The sealed folders of an attempt, whole steps and partitions."""
-    for step in folders_in(str(folder)):
-        for place in (step, *folders_in(step)):
+    for step in attempt.steps:
+        folder = str(attempt.folder / step.step)
+        manifest = read_manifest(folder)
+        if manifest is not None:
+            yield step, folder, manifest
+            continue
+        for place in folders_in(folder):
             manifest = read_manifest(place)
             if manifest is not None:
-                yield place, manifest
+                yield step, place, manifest
 
 
 def folders_in(folder: str) -> list[str]:
-    with os.scandir(folder) as found:
-        return sorted(entry.path for entry in found if entry.is_dir(follow_symlinks=False))
+    """Empty where there is no such folder: it may be published already."""
+    try:
+        with os.scandir(folder) as found:
+            return sorted(entry.path for entry in found if entry.is_dir(follow_symlinks=False))
+    except FileNotFoundError:
+        return []
 
 
-def publish(folder: Path, outputs: DirectoryOutputs, partitions: Partitions) -> Mapping[str, StepResult]:
+def publish(attempt: Attempt, outputs: DirectoryOutputs, partitions: Partitions) -> Mapping[str, StepResult]:
     """Commit what an attempt sealed, when nobody writes there any more; the results of whole steps by name. Raises Corrupt, OSError."""
     results = {}
     touched: dict[tuple[str, str], int] = {}
-    for place, manifest in sealed(folder):
-        require_inputs(StepFile.from_json((folder / f"{manifest.step}.json").read_text()), outputs)
+    for step, place, manifest in sealed(attempt):
+        require_inputs(step, outputs)
         if manifest.partition is None:
             results[manifest.step] = outputs.publish(place, manifest)
         else:
             partitions.commit(place, manifest)
             touched[manifest.step, manifest.key] = manifest.partition_count
-    for (step, key), count in touched.items():
+    for (name, key), count in touched.items():
         result = partitions.publish(key, range(count))
         if result is not None:
-            results[step] = result
+            results[name] = result
     point("after_publish")
     return results
 
@@ -132,7 +184,7 @@ def require_inputs(step: StepFile, outputs: DirectoryOutputs) -> None:
             )
 
 
-def left(home: Path) -> Iterator[tuple[Path, int]]:
+def left(home: Path) -> Iterator[Attempt]:
     """The attempts that a dead engine left, each with its lock won; those that somebody still holds are passed over."""
     staging = home / "staging"
     for folder in sorted(staging.iterdir()) if staging.is_dir() else ():
@@ -142,4 +194,11 @@ def left(home: Path) -> Iterator[tuple[Path, int]]:
         except BlockingIOError:
             os.close(lock)
             continue
-        yield folder, lock
+        yield Attempt(folder, lock, tuple(steps_in(folder)))
+
+
+def steps_in(folder: Path) -> Iterator[StepFile]:
+    """The step files of an attempt; one that is not whole was never started."""
+    for path in sorted(folder.glob("*.json")):
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            yield StepFile.from_json(path.read_text())

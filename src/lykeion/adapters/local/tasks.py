@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from lykeion.adapters.local import attempts
-from lykeion.adapters.local.attempts import Attempt
+from lykeion.adapters.local.attempts import Attempt, Staging
 from lykeion.adapters.local.containment import HOME_TOKEN, kill_tokened
 from lykeion.adapters.local.jobs import Failure, Job, Worker, partition_count, publishes, shares, tail, verdict, volume_failed
 from lykeion.adapters.local.locks import Lock
@@ -69,13 +69,14 @@ class Tasks:
         self._lock = Lock(self.home / "locks" / "tasks", "an engine that runs steps")
         self._lock.acquire()
         self._groups = Groups(self.home)
+        self._staging = Staging(self.home)
         self._parents = Parents(self.home, runner)
         self._jobs: dict[str, Job] = {}
         self._books: dict[Ref, dict[str, Child]] = {}  # the children of each owner
         self._queue: deque[Turn] = deque()
         self._working: dict[str, tuple[Job, Worker]] = {}  # by attempt
         self._unpublished: dict[str, tuple[Job, Worker]] = {}  # ended, but the disk is full
-        self._left: list[tuple[Path, int]] = []  # what a dead engine left and the full disk did not take
+        self._left: list[Attempt] = []  # what a dead engine left and the full disk did not take
         self._retry_at: float | None = None
         self._changed = False
         self.recover()
@@ -170,8 +171,9 @@ class Tasks:
         for job, worker in list(self._working.values()):
             worker.doomed = worker.doomed or CANCELLED
             self._ended(job, worker, None, 0.0)
-        for _, lock in self._left:
-            os.close(lock)
+        for attempt in self._left:
+            os.close(attempt.lock)
+        self._staging.close()
         self.outputs.sync()
         self._groups.clear()
         self._lock.release()
@@ -235,8 +237,9 @@ class Tasks:
         task = job.task
         secrets = {variable: self._secrets(*reference.split(".", 1)) for variable, reference in task.secrets.items()}
         logs = {step.step: str(self._log(task, step.step)) for step in turn.steps}
+        os.makedirs(f"{self.home}/logs/{task.owner.name}", exist_ok=True)
         deadline = None if task.timeout is None else time.time() + task.timeout
-        attempt = attempts.begin(self.home, f"{task.name}-{turn.number}", turn.steps, deadline)
+        attempt = self._staging.begin(f"{task.name}-{turn.number}", turn.steps, deadline)
         group = self._groups.make(attempt.name, task.resources.memory) if task.resources.memory else None
         request = {
             "attempt": attempt.name,
@@ -250,7 +253,7 @@ class Tasks:
         try:
             parent.send(request, attempt.lock)
         except ConnectionError:
-            attempt.drop()
+            self._staging.end(attempt)
             if group:
                 group.remove()
             return False
@@ -277,9 +280,7 @@ class Tasks:
             raise OSError(ENOSPC, "less than 4 MB are left on the volume")
 
     def _log(self, task: Task, step: str) -> Path:
-        folder = self.home / "logs" / task.owner.name
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder / f"{step}.log"
+        return self.home / "logs" / task.owner.name / f"{step}.log"
 
     # -- watching
 
@@ -344,7 +345,7 @@ class Tasks:
         failure = self._judge(worker)
         worker.look()
         try:
-            job.results.update(attempts.publish(attempt.folder, self.outputs, self.partitions))
+            job.results.update(attempts.publish(attempt, self.outputs, self.partitions))
         except Corrupt as error:
             failure = failure or Failure("Error", str(error))
         except OSError as error:
@@ -362,7 +363,7 @@ class Tasks:
             )
         if worker.group:
             worker.group.remove()
-        attempt.drop()
+        self._staging.end(attempt)
         job.ended.append(worker)
         del job.workers[attempt.name]
         if failure is not None and job.failure is None:
@@ -377,7 +378,7 @@ class Tasks:
 
     def _judge(self, worker: Worker) -> Failure | None:
         error: dict[str, Any] = {}
-        for step in worker.attempt.steps:
+        for step in worker.attempt.steps if worker.code != 0 else ():
             error = error or worker.attempt.said(step.step, ERROR_FILE)
         return verdict(worker.code, error, worker.group is not None and worker.group.ran_out(), worker.doomed)
 
@@ -405,15 +406,15 @@ class Tasks:
         for job, worker in waiting.values():
             self._conclude(job, worker)
         left, self._left = self._left, []
-        for folder, lock in left:
+        for attempt in left:
             try:
                 with suppress(Corrupt):
-                    attempts.publish(folder, self.outputs, self.partitions)
+                    attempts.publish(attempt, self.outputs, self.partitions)
             except OSError:
-                self._left.append((folder, lock))
+                self._left.append(attempt)
                 self._retry_at = time.monotonic() + RETRY_SECONDS
                 continue
-            Attempt(folder, lock, ()).drop()
+            self._staging.end(attempt)
 
 
 def said_only(attempt: Attempt) -> dict[str, StepResult]:

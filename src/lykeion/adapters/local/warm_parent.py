@@ -104,9 +104,10 @@ class Parent:
         return True
 
     def start(self, request: Mapping[str, Any]) -> None:
+        steps = {path: step_of(path) for path in request["steps"]}
         process = os.fork()
         if process == 0:
-            self.step(request)
+            self.step(request, steps)
         pidfd = os.pidfd_open(process)
         self.running[pidfd] = Running(process, request["attempt"])
         self.poll.register(pidfd, select.POLLIN)
@@ -117,7 +118,7 @@ class Parent:
             if step.attempt == attempt:
                 os.kill(step.process, signal.SIGKILL)
 
-    def step(self, request: Mapping[str, Any]) -> None:
+    def step(self, request: Mapping[str, Any], steps: Mapping[str, StepFile]) -> None:
         """Be the step; never returns. No destructor or atexit function of what the parent imported is run."""
         code = BROKEN
         try:
@@ -127,7 +128,7 @@ class Parent:
             for pidfd in self.running:
                 os.close(pidfd)
             prepare(request)
-            code = run_all(request, self.run)
+            code = run_all(steps, request["logs"], self.run)
         finally:
             if sys.exc_info()[0] is not None:
                 traceback.print_exc()
@@ -162,14 +163,18 @@ def prepare(request: Mapping[str, Any]) -> None:
     gc.enable()
 
 
-def run_all(request: Mapping[str, Any], run: Runner) -> int:
+def step_of(path: str) -> StepFile:
+    """Read here, and not in the step's process: what is used there for the first time costs a copy of the memory that it touches."""
+    with open(path, "rb", buffering=0) as file:
+        return StepFile.from_json(file.read())
+
+
+def run_all(steps: Mapping[str, StepFile], logs: Mapping[str, str], run: Runner) -> int:
     """The steps of a task in order, until one fails; returns the exit code."""
     started = time.time()
-    for path in request["steps"]:
-        with open(path) as file:
-            step = StepFile.from_json(file.read())
+    for path, step in steps.items():
         os.environ["LYKEION_STEP"] = path
-        write_to(request["logs"][step.step])
+        write_to(logs[step.step])
         if step.folder:
             os.chdir(step.folder)
         code = run(step, lambda folder, file, partition: seal(folder, file, started, partition))

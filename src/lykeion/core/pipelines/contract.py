@@ -51,7 +51,7 @@ class StepFile:
         return json.dumps({name: getattr(self, name) for name in self.__slots__}, separators=(",", ":"))
 
     @staticmethod
-    def from_json(text: str) -> "StepFile":
+    def from_json(text: str | bytes) -> "StepFile":
         raw = json.loads(text)
         for name in ("outputs", "closure", "command"):
             raw[name] = tuple(raw[name])
