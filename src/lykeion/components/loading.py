@@ -65,7 +65,7 @@ def put_first(folder: str) -> None:
         return FileFinder(inside, (ExtensionFileLoader, EXTENSION_SUFFIXES), (FromSource, SOURCE_SUFFIXES))
 
     sys.path_hooks.insert(0, finder)
-    for known in [path for path in sys.path_importer_cache if os.path.abspath(path).startswith(root)]:
+    for known in [path for path in sys.path_importer_cache if path.startswith(root)]:
         del sys.path_importer_cache[known]
     if sys.path[:1] != [root]:
         sys.path.insert(0, root)

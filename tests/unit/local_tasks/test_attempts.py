@@ -24,7 +24,7 @@ def staging(tmp_path: Path) -> Staging:
 
 def done(attempt: Attempt) -> None:
     """Do what the steps' processes and the engine do."""
-    home = attempt.folder.parents[1]
+    home = Path(attempt.folder).parents[1]
     for each in attempt.steps:
         os.mkdir(f"{each.staging}/out")
         Path(each.staging, "out", "text").write_text(each.step)
@@ -34,7 +34,7 @@ def done(attempt: Attempt) -> None:
 
 
 def inode(attempt: Attempt) -> int:
-    return attempt.folder.stat().st_ino
+    return os.stat(attempt.folder).st_ino
 
 
 def test_the_folder_of_an_attempt_that_was_published_serves_the_next(staging, tmp_path):
@@ -45,7 +45,7 @@ def test_the_folder_of_an_attempt_that_was_published_serves_the_next(staging, tm
     assert list((tmp_path / "staging").iterdir()) == []
     second = staging.begin("second", (step("b"),), None)
     assert inode(second) == before
-    assert second.folder.name.startswith("second-")
+    assert second.name.startswith("second-")
     assert sorted(os.listdir(second.folder)) == ["b", "b.json", LOCK]
     assert StepFile.from_json(Path(second.files()[0]).read_text()) == second.steps[0]
 
@@ -62,7 +62,7 @@ def test_an_attempt_that_left_something_is_removed(staging, tmp_path):
     first = staging.begin("first", (step("a"),), None)
     Path(first.folder, "a", "half").write_text("half")
     staging.end(first)
-    assert not first.folder.exists()
+    assert not os.path.exists(first.folder)
     assert list((tmp_path / "spare").iterdir()) == []
 
 
@@ -72,7 +72,7 @@ def test_two_attempts_at_a_time_have_a_folder_each(staging):
     staging.end(first)
     second, third = staging.begin("second", (step("b"),), None), staging.begin("third", (step("c"),), None)
     assert inode(second) != inode(third)
-    assert {os.path.dirname(path) for path in (*second.files(), *third.files())} == {str(second.folder), str(third.folder)}
+    assert {os.path.dirname(path) for path in (*second.files(), *third.files())} == {second.folder, third.folder}
 
 
 def test_several_steps_fit_into_a_folder_that_one_has_left(staging):
@@ -91,7 +91,7 @@ def test_a_spare_folder_that_somebody_removed_is_not_missed(staging, tmp_path):
         for file in spare.iterdir():
             file.unlink()
         spare.rmdir()
-    assert staging.begin("second", (step("b"),), None).folder.is_dir()
+    assert os.path.isdir(staging.begin("second", (step("b"),), None).folder)
 
 
 def test_a_folder_that_something_still_holds_serves_nobody(staging, tmp_path):
@@ -102,7 +102,7 @@ def test_a_folder_that_something_still_holds_serves_nobody(staging, tmp_path):
     with pytest.raises(BlockingIOError):
         staging.begin("second", (step("b"),), None)
     assert list((tmp_path / "staging").iterdir()) == []
-    assert staging.begin("third", (step("b"),), None).folder.is_dir()
+    assert os.path.isdir(staging.begin("third", (step("b"),), None).folder)
     os.close(held)
 
 
@@ -127,7 +127,7 @@ def test_what_a_dead_engine_left_comes_with_its_steps(staging, tmp_path):
     os.close(first.lock)
     (found,) = left(tmp_path)
     assert (found.folder, found.steps) == (first.folder, first.steps)
-    with pytest.raises(BlockingIOError), open(first.folder / LOCK) as lock:
+    with pytest.raises(BlockingIOError), open(f"{first.folder}/{LOCK}") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     os.close(found.lock)
 

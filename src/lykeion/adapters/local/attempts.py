@@ -33,34 +33,34 @@ BLANK = "blank.json"  # the step file of a spare folder, to be written over
 class Attempt:
     """One worker's staging folder. `steps`: its step files, absolute, in order; `lock` the descriptor that holds the lock."""
 
-    folder: Path
+    folder: str
     lock: int
     steps: tuple[StepFile, ...]
 
     @property
     def name(self) -> str:
-        return self.folder.name
+        return os.path.basename(self.folder)
 
     def files(self) -> list[str]:
         return [f"{self.folder}/{step.step}.json" for step in self.steps]
 
     def said(self, step: str, name: str) -> dict[str, Any]:
         """One of the contract's files as JSON; empty where it is not there or not whole."""
-        return read_json(self.folder / step / name)
+        return read_json(f"{self.folder}/{step}/{name}")
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    with suppress(OSError, ValueError):
-        found = json.loads(path.read_bytes())
+def read_json(path: str) -> dict[str, Any]:
+    with suppress(OSError, ValueError), open(path, "rb") as file:
+        found = json.load(file)
         if isinstance(found, dict):
             return found
     return {}
 
 
-def absolute(step: StepFile, home: Path, staging: Path, deadline: float | None) -> StepFile:
-    """The step file as its worker reads it."""
+def absolute(step: StepFile, home: Path, folder: str, deadline: float | None) -> StepFile:
+    """The step file as its worker reads it, in the staging folder of the attempt."""
     inputs = {name: str(home / path) for name, path in step.inputs.items()}
-    return replace(step, inputs=inputs, staging=str(staging), cache=str(home / step.cache), deadline=deadline)
+    return replace(step, inputs=inputs, staging=f"{folder}/{step.step}", cache=str(home / step.cache), deadline=deadline)
 
 
 class Staging:
@@ -74,18 +74,17 @@ class Staging:
 
     def begin(self, name: str, steps: tuple[StepFile, ...], deadline: float | None) -> Attempt:
         """Make and lock the staging folder of an attempt. Raises OSError; then nothing is left of it."""
-        folder = self.home / "staging" / f"{name}-{time.time_ns():x}"
-        self._make(str(folder))
+        folder = f"{self.home}/staging/{name}-{time.time_ns():x}"
+        self._make(folder)
         lock = os.open(f"{folder}/{LOCK}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        attempt = Attempt(folder, lock, tuple(absolute(step, self.home, folder / step.step, deadline) for step in steps))
+        attempt = Attempt(folder, lock, tuple(absolute(step, self.home, folder, deadline) for step in steps))
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             for step, path in zip(attempt.steps, attempt.files(), strict=True):
                 os.mkdir(step.staging)
                 with suppress(FileNotFoundError):
                     os.rename(f"{folder}/{BLANK}", path)
-                with open(path, "w") as file:
-                    file.write(step.to_json())
+                write_over(path, step.to_json().encode())
         except OSError:
             os.close(lock)
             shutil.rmtree(folder, ignore_errors=True)
@@ -128,10 +127,17 @@ class Staging:
         shutil.rmtree(f"{self.home}/spare", ignore_errors=True)
 
 
+def write_over(path: str, data: bytes) -> None:
+    """Make or replace a file. It is cut to length afterwards: what is emptied first, some file systems write to the disk at once."""
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666), "wb") as file:
+        file.write(data)
+        file.truncate()
+
+
 def sealed(attempt: Attempt) -> Iterator[tuple[StepFile, str, Manifest]]:
     """The sealed folders of an attempt, whole steps and partitions."""
     for step in attempt.steps:
-        folder = str(attempt.folder / step.step)
+        folder = f"{attempt.folder}/{step.step}"
         manifest = read_manifest(folder)
         if manifest is not None:
             yield step, folder, manifest
@@ -194,7 +200,7 @@ def left(home: Path) -> Iterator[Attempt]:
         except BlockingIOError:
             os.close(lock)
             continue
-        yield Attempt(folder, lock, tuple(steps_in(folder)))
+        yield Attempt(str(folder), lock, tuple(steps_in(folder)))
 
 
 def steps_in(folder: Path) -> Iterator[StepFile]:

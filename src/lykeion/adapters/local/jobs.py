@@ -8,7 +8,7 @@ from pathlib import Path
 from signal import Signals
 from typing import Any
 
-from lykeion.adapters.local.attempts import Attempt, read_json
+from lykeion.adapters.local.attempts import Attempt
 from lykeion.adapters.local.memory import Group
 from lykeion.adapters.local.parents import Parent
 from lykeion.core.pipelines.contract import PROGRESS_FILE, StepFile
@@ -46,7 +46,7 @@ class Worker:
     def look(self) -> None:
         """Read how far it is; what cannot be read is as it was."""
         for step in self.attempt.steps:
-            said = read_json(self.attempt.folder / step.step / PROGRESS_FILE)
+            said = self.attempt.said(step.step, PROGRESS_FILE)
             if said:
                 self.progress = (said["done"], said["total"], said["unit"])
 
