@@ -111,3 +111,18 @@ def test_an_interpreter_that_fails_is_told_with_what_it_was_doing(tmp_path):
     broken = Compiler(PYTHON, tmp_path, Interpreter(HERE.version, lambda: ["/bin/false"]))
     with pytest.raises(LykeionError, match=r"compiling a\.py with /bin/false failed"):
         broken.compiled([Entry("a.py", data=b"")])
+
+
+def test_the_tests_of_packages_are_not_compiled(tmp_path):
+    made = compiler(tmp_path).compiled([Entry("numpy/tests/test_a.py", data=b""), Entry("numpy/testing/a.py", data=b"")])
+    assert [entry.path for entry in made if entry.path.endswith(".pyc")] == [
+        f"numpy/testing/__pycache__/a.{sys.implementation.cache_tag}.pyc"
+    ]
+
+
+def test_many_files_are_compiled_side_by_side(tmp_path):
+    made = compiler(tmp_path).compiled(Entry(f"{number}.py", data=b"x = %d" % number) for number in range(250))
+    assert len(made) == 500
+    assert {marshal.loads(data[16:]).co_filename for path, data in bytes_of(made).items() if path.endswith(".pyc")} == {
+        f"/{n}.py" for n in range(250)
+    }

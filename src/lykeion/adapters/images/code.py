@@ -8,13 +8,13 @@ from pathlib import Path
 from lykeion.adapters.images.pyc import Compiler
 from lykeion.core.content import digest_of_value
 from lykeion.core.images.entries import Content, Entry, Kind
-from lykeion.core.images.places import APP, PACKAGES, SCRIPTS
+from lykeion.core.images.places import APP, PACKAGES, PYTHON, SCRIPTS
 from lykeion.core.images.tree import clashes
 from lykeion.errors import Invalid, Problem
 
 LARGEST = 256 << 20  # bytes of all of an author's code; what is larger is data, which steps and models carry
 PLATFORM = Path(__file__).parents[2]
-SCRIPT = b"#!/usr/bin/python3\nimport sys\n\nfrom lykeion.cli.main import main\n\nsys.exit(main())\n"
+SCRIPT = f"#!/{PYTHON}\nimport sys\n\nfrom lykeion.cli.main import main\n\nsys.exit(main())\n".encode()
 
 
 def code_content(folder: Path, names: Iterable[str], compiler: Compiler) -> Content:

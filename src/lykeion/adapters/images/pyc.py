@@ -6,10 +6,12 @@ interpreter of the image's own base may do the work (`interpreter`), so that the
 """
 
 import json
+import os
 import platform
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
@@ -20,6 +22,7 @@ from lykeion.core.images.entries import Entry
 from lykeion.errors import LykeionError
 
 FORMAT = 1  # of what pyc_worker writes for one source and one Python
+WORTH_A_PROCESS = 100  # files
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +60,9 @@ class Compiler:
         return "" if self.reason else f"pyc {FORMAT} {sys.implementation.name} {self.interpreter.version}"
 
     def compiled(self, entries: Iterable[Entry]) -> list[Entry]:
-        """The entries with a .pyc for each .py that is Python, without those that were there."""
+        """The entries with a .pyc for each .py that is Python and no test, without those that were there."""
         given = [entry for entry in entries if "__pycache__" not in entry.path.split("/")]
-        sources = [] if self.reason else [entry for entry in given if entry.type == "file" and entry.path.endswith(".py")]
+        sources = [] if self.reason else [entry for entry in given if is_compiled(entry)]
         places = {entry.path: self._place(entry) for entry in sources}
         sizes = {entry.path: place.stat().st_size for entry in sources if (place := places[entry.path]).exists()}
         sizes |= self._compile([(entry, places[entry.path]) for entry in sources if entry.path not in sizes])
@@ -80,9 +83,15 @@ class Compiler:
         return self.cache / name[:2] / f"{name[2:]}.pyc"
 
     def _compile(self, wanted: Sequence[tuple[Entry, Path]]) -> dict[str, int]:
-        """Path -> size, of those that are Python."""
+        """Path -> size, of those that are Python. Many are shared between processes."""
         if not wanted:
             return {}
+        workers = min(os.cpu_count() or 1, 1 + len(wanted) // WORTH_A_PROCESS)
+        with ThreadPoolExecutor(workers) as pool:
+            done = pool.map(self._compile_some, (wanted[first::workers] for first in range(workers)))
+            return {path: size for some in done for path, size in some.items()}
+
+    def _compile_some(self, wanted: Sequence[tuple[Entry, Path]]) -> dict[str, int]:
         told = "".join(
             json.dumps({"file": entry.source, "text": (entry.data or b"").decode("latin-1"), "name": f"/{entry.path}", "to": str(to)})
             + "\n"
@@ -95,3 +104,8 @@ class Compiler:
             last = wanted[min(len(answers), len(wanted) - 1)][0].path
             raise LykeionError(f"compiling {last} with {command[0]} failed: {ended.stderr.strip()[-500:] or f'code {ended.returncode}'}")
         return {entry.path: answer["size"] for (entry, _), answer in zip(wanted, answers, strict=True) if "size" in answer}
+
+
+def is_compiled(entry: Entry) -> bool:
+    """A package's tests are a quarter of its source, and nothing that runs imports them."""
+    return entry.type == "file" and entry.path.endswith(".py") and "tests" not in entry.path.split("/")
