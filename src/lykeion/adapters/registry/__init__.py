@@ -1,0 +1,1 @@
+"""Image registries: the client, who one is there, pushing and pulling."""

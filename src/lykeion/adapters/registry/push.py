@@ -1,0 +1,90 @@
+"""Bringing an image to a registry, and from one: layers first, the manifest last, so that an image is there whole or not at all."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from lykeion.adapters.images.store import Meter, Store
+from lykeion.adapters.registry.client import Registry, Sent
+from lykeion.core.images.oci import INDEX, Descriptor, Image, read_image
+from lykeion.core.images.references import Reference
+from lykeion.errors import Corrupt, Invalid, Problem
+
+PLATFORM = {"architecture": "amd64", "os": "linux"}
+Said = Callable[[str, int, int], None]  # what, bytes so far, bytes in all
+
+
+def unsaid(_what: str, _done: int, _total: int) -> None:
+    """Nobody is told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """Where an image is now, by digest, and how each of its layers came there."""
+
+    reference: Reference
+    layers: tuple[Sent, ...]
+    bytes: int
+
+
+def push(store: Store, image: Image, registry: Registry, to: Reference, mount_from: Sequence[str] = (), said: Said = unsaid) -> Pushed:
+    """Push an image of the store. Raises NotFound or Corrupt for a layer that is not (any more) here, and what the registry refuses."""
+    with store.using():
+        layers: list[Sent] = []
+        for layer in image.layers:
+            blob = layer.descriptor
+            said(layer.title or blob.digest, sum(one.bytes for one in layers), sum(one.descriptor.size for one in image.layers))
+            layers.append(registry.upload(to.repository, blob, partial(store.read, blob.digest), mount_from))
+        config = registry.upload(to.repository, image.config_descriptor, lambda start: iter((image.config[start:],)))
+        registry.put_manifest(to.repository, image.digest, image.manifest)
+        if to.tag:
+            registry.put_manifest(to.repository, to.tag, image.manifest)
+    sent = sum(one.bytes for one in (*layers, config)) + len(image.manifest)
+    return Pushed(to.at(image.digest), tuple(layers), sent)
+
+
+def pull(store: Store, registry: Registry, wanted: Reference, said: Said = unsaid) -> Image:
+    """Bring an image into the store, each byte compared with its digest. What is here already is not fetched again.
+
+    Raises NotFound, Corrupt, Unavailable; Invalid where there is none for this platform.
+    """
+    with store.using():
+        manifest = the_manifest(registry, wanted)
+        try:
+            told = json.loads(manifest)
+            config, layers = Descriptor.from_json(told["config"]), [Descriptor.from_json(raw) for raw in told["layers"]]
+        except (ValueError, KeyError, TypeError) as error:
+            raise Corrupt(f"{wanted} is no image: {error!r}") from error
+        total, done = sum(layer.size for layer in layers), 0
+        for blob in (config, *layers):
+            said(blob.digest, done, total)
+            fetch(store, registry, wanted.repository, blob)
+            done += blob.size
+        image = read_image(manifest, store.document(config.digest))
+        store.put_image(image, str(wanted))
+    return image
+
+
+def the_manifest(registry: Registry, wanted: Reference) -> bytes:
+    """Of the image for this platform, where the name stands for one for each."""
+    data, descriptor = registry.manifest(wanted.repository, wanted.wanted)
+    if descriptor.media_type != INDEX and not descriptor.media_type.endswith("manifest.list.v2+json"):
+        return data
+    entries = [raw for raw in json.loads(data)["manifests"] if (raw.get("platform") or {}).items() >= PLATFORM.items()]
+    if not entries:
+        raise Invalid([Problem(f"{wanted} has no image for linux/amd64", field="image", value=str(wanted), remedy="choose another image")])
+    return registry.manifest(wanted.repository, entries[0]["digest"])[0]
+
+
+def fetch(store: Store, registry: Registry, repository: str, blob: Descriptor) -> None:
+    """One blob into the store. Raises Corrupt where it is not what its digest says: then it is not there."""
+    if store.has(blob.digest) and store.size(blob.digest) == blob.size:
+        return
+    store.add(checked(Meter(registry.blob(repository, blob.digest)), blob, registry.http.host), blob.media_type)
+
+
+def checked(meter: Meter, blob: Descriptor, host: str) -> Iterator[bytes]:
+    yield from meter
+    if (meter.digest, meter.size) != (blob.digest, blob.size):
+        raise Corrupt(f"{host} sent {meter.digest} ({meter.size} bytes) for {blob.digest} ({blob.size} bytes); try again")

@@ -1,0 +1,220 @@
+"""An image goes to a real registry and comes back the same; nothing travels twice."""
+
+import json
+import random
+
+import pytest
+
+from lykeion.adapters.images.store import Store
+from lykeion.adapters.registry import client
+from lykeion.adapters.registry.client import Registry
+from lykeion.adapters.registry.http import Http
+from lykeion.adapters.registry.push import pull, push
+from lykeion.core.images.oci import INDEX, TAR, Descriptor, Image, Layer, Settings, artifact, digest_of, image, index
+from lykeion.core.images.references import parse_reference
+from lykeion.core.models import layer as model_layer
+from lykeion.errors import Conflict, Corrupt, Invalid, NotFound, Unavailable
+from lykeion.testing.registries import line_to
+
+MEBI = 1 << 20
+
+
+def an_image(store: Store, *texts: bytes) -> Image:
+    layers = [store.add([text], TAR, {"org.opencontainers.image.title": f"layer {at}"}) for at, text in enumerate(texts)]
+    made = image([Layer(one, one.digest) for one in layers], Settings(labels={"a": "b"}))
+    store.put_image(made, "made")
+    return made
+
+
+def noise(size: int, seed: int = 1) -> bytes:
+    return random.Random(seed).randbytes(size)
+
+
+def test_an_image_comes_back_as_it_went(store, registry, server, name, tmp_path):
+    made = an_image(store, b"one", noise(3 * MEBI))
+    told = push(store, made, registry, parse_reference(f"{server.host}/{name}:7"))
+    assert str(told.reference) == f"{server.host}/{name}:7@{made.digest}"
+    assert [one.how for one in told.layers] == ["sent", "sent"]
+    other = Store(tmp_path / "other")
+    for wanted in (f"{server.host}/{name}:7", f"{server.host}/{name}@{made.digest}"):
+        back = pull(other, registry, parse_reference(wanted))
+        assert back == made
+        assert other.image(wanted) == made
+    assert b"".join(other.read(made.layers[1].descriptor.digest)) == noise(3 * MEBI)
+
+
+def test_what_is_there_does_not_travel_again(store, registry, server, name):
+    to = parse_reference(f"{server.host}/{name}:7")
+    push(store, an_image(store, b"one", noise(MEBI)), registry, to)
+    with line_to(server.port) as line:
+        near = Registry(Http(line.host))
+        told = push(store, an_image(store, b"one", noise(MEBI), b"two"), near, to)
+        assert [one.how for one in told.layers] == ["there", "there", "sent"]
+        assert line.up < 8192
+
+
+def test_a_layer_of_another_repository_is_mounted_and_does_not_travel(store, registry, server, name):
+    made = an_image(store, noise(2 * MEBI))
+    push(store, made, registry, parse_reference(f"{server.host}/{name}-a:1"))
+    with line_to(server.port) as line:
+        told = push(
+            store,
+            made,
+            Registry(Http(line.host)),
+            parse_reference(f"{server.host}/{name}-b:1"),
+            mount_from=[f"{name}-nowhere", f"{name}-a"],
+        )
+        assert [one.how for one in told.layers] == ["mounted"]
+        assert line.up < 8192
+
+
+def test_a_models_file_is_pushed_from_where_it_lies(store, registry, server, name, tmp_path):
+    file = tmp_path / "weights"
+    file.write_bytes(noise(MEBI + 5))
+    header, trailer = model_layer.header("weights", MEBI + 5), model_layer.trailer(MEBI + 5)
+    digest = digest_of(header + file.read_bytes() + trailer)
+    store.put_virtual(digest, header, file, len(trailer))
+    made = image([Layer(Descriptor(TAR, digest, store.size(digest)), digest)], Settings())
+    store.put_image(made)
+    push(store, made, registry, parse_reference(f"{server.host}/{name}:1"))
+    other = Store(tmp_path / "other")
+    pull(other, registry, parse_reference(f"{server.host}/{name}:1"))
+    assert b"".join(other.read(digest)) == header + file.read_bytes() + trailer
+
+
+def test_a_cut_upload_goes_on_where_the_registry_has_it(store, registry, server, name, monkeypatch):
+    monkeypatch.setattr(client, "CHUNK", 4 * MEBI)
+    data = noise(16 * MEBI)
+    made = an_image(store, data)
+    with line_to(server.port) as line:
+        cuts = []
+
+        def cut(sent: int, connection: int) -> bool:
+            if sent > 6 * MEBI and not cuts:
+                cuts.append(connection)
+                return True
+            return False
+
+        line.cut_up = cut
+        push(store, made, Registry(Http(line.host, pause=lambda _: None)), parse_reference(f"{line.host}/{name}:1"))
+        assert cuts
+        assert line.up < (16 + 8) * MEBI  # what had arrived, or the begun chunk, and not more than that, travels again
+    assert b"".join(registry.blob(name, made.layers[0].descriptor.digest)) == data
+
+
+def test_a_cut_upload_of_one_piece_is_sent_again(store, registry, server, name):
+    made = an_image(store, noise(3 * MEBI))
+    with line_to(server.port) as line:
+        cuts: list[int] = []
+        line.cut_up = lambda sent, connection: sent > MEBI and not cuts and not cuts.append(connection)
+        push(store, made, Registry(Http(line.host, pause=lambda _: None)), parse_reference(f"{line.host}/{name}:1"))
+        assert cuts
+    assert registry.has_blob(name, made.layers[0].descriptor.digest)
+
+
+def test_a_cut_download_goes_on_where_it_was(store, registry, server, name, tmp_path):
+    data = noise(8 * MEBI)
+    made = an_image(store, data)
+    push(store, made, registry, parse_reference(f"{server.host}/{name}:1"))
+    with line_to(server.port) as line:
+        cuts: list[int] = []
+        line.cut_down = lambda sent, connection: sent > 3 * MEBI and len(cuts) < 2 and not cuts.append(connection)
+        other = Store(tmp_path / "other")
+        pull(other, Registry(Http(line.host, pause=lambda _: None)), parse_reference(f"{line.host}/{name}:1"))
+        assert cuts
+        assert line.down < 8 * MEBI + 4 * MEBI
+    assert b"".join(other.read(made.layers[0].descriptor.digest)) == data
+
+
+def test_a_line_that_is_always_cut_is_unavailable_after_some_tries(store, server, name):
+    with line_to(server.port) as line:
+        line.cut_up = lambda _sent, _connection: True
+        pauses: list[float] = []
+        with pytest.raises(Unavailable, match="the connection was cut"):
+            Registry(Http(line.host, pause=pauses.append)).has_blob(name, digest_of(b"x"))
+        assert pauses == [0.25, 0.5, 1.0, 2.0]
+
+
+def test_bytes_that_are_not_what_the_digest_says_are_refused_by_the_registry(registry, name):
+    blob = Descriptor(TAR, digest_of(b"what was meant"), 5)
+    with pytest.raises(Corrupt, match="not what its digest says"):
+        registry.upload(name, blob, lambda start: iter([b"other"[start:]]))
+    assert not registry.has_blob(name, blob.digest)
+
+
+def test_a_manifest_whose_layer_is_missing_is_refused_with_the_reason(store, registry, name):
+    made = an_image(store, b"one")
+    with pytest.raises((NotFound, Conflict), match=r"BLOB_UNKNOWN"):
+        registry.put_manifest(name, "1", made.manifest)
+
+
+def test_a_registry_that_damaged_a_blob_is_found_out_and_nothing_is_kept(store, server, registry, name, tmp_path):
+    made = an_image(store, noise(MEBI))
+    push(store, made, registry, parse_reference(f"{server.host}/{name}:1"))
+    digest = made.layers[0].descriptor.digest[7:]
+    data = server.folder / "blobs" / "docker" / "registry" / "v2" / "blobs" / "sha256" / digest[:2] / digest / "data"
+    data.write_bytes(noise(MEBI, seed=2))
+    other = Store(tmp_path / "other")
+    with pytest.raises(Corrupt, match="try again"):
+        pull(other, registry, parse_reference(f"{server.host}/{name}:1"))
+    assert not other.has(f"sha256:{digest}")
+    assert other.tags() == {}
+
+
+def test_what_is_not_there_is_not_found(registry, server, name, store):
+    assert registry.digest(name, "1") is None
+    assert registry.tags(name) == []
+    with pytest.raises(NotFound, match="there is no such thing"):
+        pull(store, registry, parse_reference(f"{server.host}/{name}:1"))
+
+
+def test_tags_are_listed_and_moved_and_images_deleted(store, registry, server, name):
+    first, second = an_image(store, b"one"), an_image(store, b"two")
+    for made, tag in ((first, "1"), (first, "stable"), (second, "2"), (second, "stable")):
+        push(store, made, registry, parse_reference(f"{server.host}/{name}:{tag}"))
+    assert registry.tags(name) == ["1", "2", "stable"]
+    assert registry.digest(name, "stable") == second.digest
+    registry.delete(name, first.digest)
+    registry.delete(name, first.digest)
+    assert registry.digest(name, "1") is None
+
+
+def test_the_image_of_this_platform_is_taken_from_an_index(store, registry, server, name, tmp_path):
+    made = an_image(store, b"amd64")
+    push(store, made, registry, parse_reference(f"{server.host}/{name}"))
+    entries = [{**made.descriptor.to_json(), "platform": {"architecture": "amd64", "os": "linux"}}]
+    registry.put_manifest(name, "many", json.dumps({**json.loads(index([])), "manifests": entries}).encode(), INDEX)
+    assert pull(Store(tmp_path / "other"), registry, parse_reference(f"{server.host}/{name}:many")) == made
+    entries[0]["platform"] = {"architecture": "s390x", "os": "linux"}
+    registry.put_manifest(name, "other", json.dumps({**json.loads(index([])), "manifests": entries}).encode(), INDEX)
+    with pytest.raises(Invalid, match="no image for linux/amd64"):
+        pull(Store(tmp_path / "third"), registry, parse_reference(f"{server.host}/{name}:other"))
+
+
+def test_what_speaks_of_an_image_is_found_again_by_its_type(store, registry, server, name):
+    """Debian's registry has no list of referrers: there the tag that stands for it is kept."""
+    made = an_image(store, b"one")
+    push(store, made, registry, parse_reference(f"{server.host}/{name}:1"))
+    assert registry.referrers(name, made.digest) == []
+    registry.upload(name, Descriptor("application/vnd.oci.empty.v1+json", digest_of(b"{}"), 2), lambda start: iter([b"{}"[start:]]))
+    digests = []
+    for kind in ("application/vnd.cyclonedx+json", "application/vnd.dev.sigstore.bundle.v0.3+json"):
+        data = artifact(kind, [], made.descriptor)
+        digests.append(registry.put_manifest(name, digest_of(data), data).digest)
+        registry.put_manifest(name, digest_of(data), data)
+    assert {one.digest for one in registry.referrers(name, made.digest)} == set(digests)
+    assert [one.digest for one in registry.referrers(name, made.digest, "application/vnd.cyclonedx+json")] == digests[:1]
+
+
+def test_memory_does_not_grow_with_the_blob(store, server, name):
+    """A gigabyte and more would go through the same 1 MiB pieces."""
+    pieces: list[int] = []
+
+    def read(start: int):
+        for _ in range(start, 70 * MEBI, MEBI):
+            pieces.append(MEBI)
+            yield bytes(MEBI)
+
+    blob = Descriptor(TAR, digest_of(bytes(70 * MEBI)), 70 * MEBI)
+    assert Registry(Http(server.host)).upload(name, blob, read).bytes == 70 * MEBI
+    assert max(pieces) == MEBI
