@@ -20,7 +20,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from lykeion.adapters.local import containment
+from lykeion.adapters.local import containment, huge_pages
 from lykeion.adapters.volume.seal import seal
 from lykeion.core.pipelines.contract import StepFile
 
@@ -60,6 +60,8 @@ def main(descriptor: int, engine: int, runner: str, imports: list[str]) -> None:
     gc.collect()
     gc.disable()
     gc.freeze()
+    if imports:
+        huge_pages.collapse()
     engine_socket.send(READY)
     Parent(engine_socket, run).serve()
 
