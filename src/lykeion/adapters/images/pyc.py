@@ -86,24 +86,25 @@ class Compiler:
         """Path -> size, of those that are Python. Many are shared between processes."""
         if not wanted:
             return {}
+        command = [*self.interpreter.command(), "-S", "-s", "-P", "-W", "ignore", pyc_worker.__file__]
         workers = min(os.cpu_count() or 1, 1 + len(wanted) // WORTH_A_PROCESS)
         with ThreadPoolExecutor(workers) as pool:
-            done = pool.map(self._compile_some, (wanted[first::workers] for first in range(workers)))
+            done = pool.map(lambda first: compile_some(command, wanted[first::workers]), range(workers))
             return {path: size for some in done for path, size in some.items()}
 
-    def _compile_some(self, wanted: Sequence[tuple[Entry, Path]]) -> dict[str, int]:
-        told = "".join(
-            json.dumps({"file": entry.source, "text": (entry.data or b"").decode("latin-1"), "name": f"/{entry.path}", "to": str(to)})
-            + "\n"
-            for entry, to in wanted
-        )
-        command = [*self.interpreter.command(), "-S", "-s", "-P", "-W", "ignore", pyc_worker.__file__]
-        ended = subprocess.run(command, input=told, capture_output=True, text=True, env={"PYTHONHASHSEED": "0"}, check=False)
-        answers = [json.loads(line) for line in ended.stdout.splitlines()]
-        if ended.returncode or len(answers) != len(wanted):
-            last = wanted[min(len(answers), len(wanted) - 1)][0].path
-            raise LykeionError(f"compiling {last} with {command[0]} failed: {ended.stderr.strip()[-500:] or f'code {ended.returncode}'}")
-        return {entry.path: answer["size"] for (entry, _), answer in zip(wanted, answers, strict=True) if "size" in answer}
+
+def compile_some(command: Sequence[str], wanted: Sequence[tuple[Entry, Path]]) -> dict[str, int]:
+    """In one process."""
+    told = "".join(
+        json.dumps({"file": entry.source, "text": (entry.data or b"").decode("latin-1"), "name": f"/{entry.path}", "to": str(to)}) + "\n"
+        for entry, to in wanted
+    )
+    ended = subprocess.run(command, input=told, capture_output=True, text=True, env={"PYTHONHASHSEED": "0"}, check=False)
+    answers = [json.loads(line) for line in ended.stdout.splitlines()]
+    if ended.returncode or len(answers) != len(wanted):
+        last = wanted[min(len(answers), len(wanted) - 1)][0].path
+        raise LykeionError(f"compiling {last} with {command[0]} failed: {ended.stderr.strip()[-500:] or f'code {ended.returncode}'}")
+    return {entry.path: answer["size"] for (entry, _), answer in zip(wanted, answers, strict=True) if "size" in answer}
 
 
 def is_compiled(entry: Entry) -> bool:
