@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -139,3 +140,12 @@ def test_a_step_file_that_is_not_whole_is_passed_over(staging, tmp_path):
     (found,) = left(tmp_path)
     assert found.steps == first.steps[1:]
     os.close(found.lock)
+
+
+def test_what_was_sealed_under_another_key_than_its_step_file_says_is_not_adopted(staging, tmp_path):
+    first = staging.begin("first", (step("a"),), None)
+    os.mkdir(f"{first.steps[0].staging}/out")
+    seal(first.steps[0].staging, replace(first.steps[0], key="other"), 0.0)
+    outputs = DirectoryOutputs(tmp_path)
+    assert publish(first, outputs, Partitions(tmp_path, outputs)) == {}
+    assert list(outputs.keys()) == []

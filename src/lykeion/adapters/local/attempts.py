@@ -135,16 +135,13 @@ def write_over(path: str, data: bytes) -> None:
 
 
 def sealed(attempt: Attempt) -> Iterator[tuple[StepFile, str, Manifest]]:
-    """The sealed folders of an attempt, whole steps and partitions."""
+    """The sealed folders of an attempt, whole steps and partitions. After a power failure a step file may be that of an attempt before."""
     for step in attempt.steps:
         folder = f"{attempt.folder}/{step.step}"
-        manifest = read_manifest(folder)
-        if manifest is not None:
-            yield step, folder, manifest
-            continue
-        for place in folders_in(folder):
-            manifest = read_manifest(place)
-            if manifest is not None:
+        whole = read_manifest(folder)
+        for place in [folder] if whole else folders_in(folder):
+            manifest = whole or read_manifest(place)
+            if manifest is not None and manifest.key == step.key:
                 yield step, place, manifest
 
 
