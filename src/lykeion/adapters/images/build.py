@@ -5,10 +5,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from lykeion.adapters.images.codecs import ZSTD, Codec
+from lykeion.adapters.images.elf import Libraries
 from lykeion.adapters.images.layers import codec_for, find, make
 from lykeion.adapters.images.model import ModelFile
 from lykeion.adapters.images.recipes import Part, Recipe
 from lykeion.adapters.images.store import Store
+from lykeion.core.images.elf import Missing
 from lykeion.core.images.entries import Content
 from lykeion.core.images.oci import LAYER_LIMIT, Image, Layer, image
 from lykeion.errors import Invalid, Problem
@@ -28,12 +30,13 @@ class PlannedLayer:
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """An image, and which of its layers were there before. `seconds` on the wall."""
+    """An image, and which of its layers were there before. `seconds` on the wall. `lacking`: native libraries that it needs and has not."""
 
     name: str
     image: Image
     hits: tuple[bool, ...]
     seconds: float
+    lacking: tuple[Missing, ...] = ()
 
 
 def plan(recipe: Recipe, store: Store, codec: Codec = ZSTD) -> list[PlannedLayer]:
@@ -65,11 +68,13 @@ def build(recipe: Recipe, store: Store, codec: Codec = ZSTD, said: Callable[[str
     if len(recipe.parts) > LAYER_LIMIT:
         raise Invalid([Problem(f"it would have {len(recipe.parts)} layers, {LAYER_LIMIT} fit", remedy="choose a base of fewer layers")])
     started = time.monotonic()
+    libraries = Libraries(store)
     with store.using():
-        made = [layer_of(part, store, codec, said) for part in recipe.parts]
+        made = [layer_of(libraries.watched(part) if isinstance(part, Content) else part, store, codec, said) for part in recipe.parts]
+        lacking = libraries.missing([part for part in recipe.parts if not isinstance(part, ModelFile)])
         finished = image([layer for layer, _ in made], recipe.settings)
         store.put_image(finished, tag or recipe.name)
-    return Built(recipe.name, finished, tuple(hit for _, hit in made), time.monotonic() - started)
+    return Built(recipe.name, finished, tuple(hit for _, hit in made), time.monotonic() - started, tuple(lacking))
 
 
 def layer_of(part: Part, store: Store, codec: Codec, said: Callable[[str], None]) -> tuple[Layer, bool]:
