@@ -1,9 +1,10 @@
 """Real registries, each started once; every test has repositories of its own in them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -31,8 +32,22 @@ def server(request, tmp_path_factory) -> Iterator[RealRegistry]:
 
 
 @pytest.fixture
-def registry(server) -> Registry:
-    return Registry(Http(server.host, pause=lambda _: None))
+def opened() -> Iterator[Callable[..., Registry]]:
+    """`opened(host, login, ...)`: a registry whose connections end with the test."""
+    registries: list[Registry] = []
+
+    def opened(*given: Any, **named: Any) -> Registry:
+        registries.append(Registry(Http(*given, **named)))
+        return registries[-1]
+
+    yield opened
+    for one in registries:
+        one.http.close()
+
+
+@pytest.fixture
+def registry(server, opened) -> Registry:
+    return opened(server.host, pause=lambda _: None)
 
 
 @pytest.fixture

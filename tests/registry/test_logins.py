@@ -131,8 +131,8 @@ def guarded(tmp_path_factory, certificate):
         yield server
 
 
-def test_a_password_opens_a_registry_behind_tls(store, guarded, certificate, name):
-    registry = Registry(Http(guarded.host, Login(USER, PASSWORD), plain=False, ca=certificate[0]))
+def test_a_password_opens_a_registry_behind_tls(store, guarded, certificate, name, opened):
+    registry = opened(guarded.host, Login(USER, PASSWORD), plain=False, ca=certificate[0])
     digest = pushed(store, registry, guarded.host, name)
     assert registry.digest(name, "1") == digest
 
@@ -144,15 +144,15 @@ def test_a_password_opens_a_registry_behind_tls(store, guarded, certificate, nam
         (Login("lykeion", "wrong-secret", source="/home/me/config.json"), r"as lykeion, from /home/me/config.json is not let in"),
     ],
 )
-def test_who_is_not_let_in_is_told_which_login_was_used_but_not_its_secret(guarded, certificate, login, told):
+def test_who_is_not_let_in_is_told_which_login_was_used_but_not_its_secret(guarded, certificate, login, told, opened):
     with pytest.raises(Invalid, match=told) as refusal:
-        Registry(Http(guarded.host, login, plain=False, ca=certificate[0])).has_blob("a", ANY)
+        opened(guarded.host, login, plain=False, ca=certificate[0]).has_blob("a", ANY)
     assert "wrong-secret" not in str(refusal.value)
 
 
-def test_a_certificate_that_nobody_signed_is_refused_with_the_way_out(guarded):
+def test_a_certificate_that_nobody_signed_is_refused_with_the_way_out(guarded, opened):
     with pytest.raises(Unavailable, match=r"no secure connection.*certs\.d"):
-        Registry(Http(guarded.host, plain=False, pause=lambda _: None)).has_blob("a", ANY)
+        opened(guarded.host, plain=False, pause=lambda _: None).has_blob("a", ANY)
 
 
 def test_a_file_that_holds_no_certificates_is_said(tmp_path):
@@ -161,14 +161,14 @@ def test_a_file_that_holds_no_certificates_is_said(tmp_path):
         Http("r.example", ca=tmp_path / "ca.crt")
 
 
-def test_plain_http_where_tls_is_spoken_is_no_registry(guarded):
+def test_plain_http_where_tls_is_spoken_is_no_registry(guarded, opened):
     with pytest.raises(LykeionError, match=r"refused \(400\)|is .* one"):
-        Registry(Http(guarded.host, plain=True, pause=lambda _: None)).tags("a")
+        opened(guarded.host, plain=True, pause=lambda _: None).tags("a")
 
 
-def test_nobody_there_is_said_at_once_in_a_sentence():
+def test_nobody_there_is_said_at_once_in_a_sentence(opened):
     with pytest.raises(Unavailable, match=r"nobody answers there .*is the registry running"):
-        Registry(Http("127.0.0.1:1", pause=lambda _: None)).tags("a")
+        opened("127.0.0.1:1", pause=lambda _: None).tags("a")
 
 
 # tokens -------------------------------------------------------------------------------------------------------------------------
@@ -255,29 +255,29 @@ def issued(tmp_path, certificate, tokens):
         yield server
 
 
-def test_tokens_are_fetched_for_what_is_done_and_used_again(store, issued, tokens, name):
-    registry = Registry(Http(issued.host, Login(USER, PASSWORD)))
+def test_tokens_are_fetched_for_what_is_done_and_used_again(store, issued, tokens, name, opened):
+    registry = opened(issued.host, Login(USER, PASSWORD))
     digest = pushed(store, registry, issued.host, name)
     assert registry.digest(name, "1") == digest
     assert (USER, f"repository:{name}:pull,push") in tokens.asked
     assert len(tokens.asked) == len(set(tokens.asked)) <= 2
 
 
-def test_who_may_only_read_is_not_let_write(store, issued, name):
+def test_who_may_only_read_is_not_let_write(store, issued, name, opened):
     with pytest.raises(Invalid, match=r"who asks as nobody (is not let in|may not do this)"):
-        pushed(store, Registry(Http(issued.host)), issued.host, name)
+        pushed(store, opened(issued.host), issued.host, name)
 
 
-def test_a_token_server_that_does_not_know_the_login_is_named(issued):
+def test_a_token_server_that_does_not_know_the_login_is_named(issued, opened):
     with pytest.raises(Invalid, match=r"its token server at 127\.0\.0\.1") as refusal:
-        Registry(Http(issued.host, Login(USER, "wrong-secret"))).tags("a")
+        opened(issued.host, Login(USER, "wrong-secret")).tags("a")
     assert "wrong-secret" not in str(refusal.value)
 
 
 # other hosts --------------------------------------------------------------------------------------------------------------------
 
 
-def test_another_host_that_a_registry_sends_us_to_is_not_told_who_we_are(store, guarded, certificate, name, tmp_path):
+def test_another_host_that_a_registry_sends_us_to_is_not_told_who_we_are(store, guarded, certificate, name, tmp_path, opened):
     """Storage behind a registry is elsewhere: it must not get the password."""
     seen: list[dict[str, str]] = []
 
@@ -307,8 +307,8 @@ def test_another_host_that_a_registry_sends_us_to_is_not_told_who_we_are(store, 
         thread = Thread(target=server.serve_forever)
         thread.start()
         try:
-            registry = Registry(Http(f"127.0.0.1:{server.server_port}", Login(USER, PASSWORD)))
-            assert b"".join(registry.blob(name, digest_of(b"abc"))) == b"abc"
+            with opened(f"127.0.0.1:{server.server_port}", Login(USER, PASSWORD)) as registry:
+                assert b"".join(registry.blob(name, digest_of(b"abc"))) == b"abc"
         finally:
             server.shutdown()
             thread.join()
@@ -316,7 +316,7 @@ def test_another_host_that_a_registry_sends_us_to_is_not_told_who_we_are(store, 
 
 
 @pytest.mark.parametrize(("status", "told"), [(429, "asks for fewer requests"), (500, "the registry failed"), (503, "the registry failed")])
-def test_what_may_go_better_is_tried_again_after_the_pause_that_is_asked_for(status, told):
+def test_what_may_go_better_is_tried_again_after_the_pause_that_is_asked_for(status, told, opened):
     left = [status] * 2
 
     class Busy(BaseHTTPRequestHandler):
@@ -333,18 +333,18 @@ def test_what_may_go_better_is_tried_again_after_the_pause_that_is_asked_for(sta
         thread.start()
         try:
             pauses: list[float] = []
-            registry = Registry(Http(f"127.0.0.1:{server.server_port}", pause=pauses.append))
-            assert registry.has_blob("a", ANY)
-            assert pauses == [7.0, 7.0]
-            left += [status] * 5
-            with pytest.raises(Unavailable, match=told):
-                registry.has_blob("a", ANY)
+            with opened(f"127.0.0.1:{server.server_port}", pause=pauses.append) as registry:
+                assert registry.has_blob("a", ANY)
+                assert pauses == [7.0, 7.0]
+                left += [status] * 5
+                with pytest.raises(Unavailable, match=told):
+                    registry.has_blob("a", ANY)
         finally:
             server.shutdown()
             thread.join()
 
 
-def test_a_registry_that_goes_away_and_comes_back_is_waited_for(store, tmp_path, name):
+def test_a_registry_that_goes_away_and_comes_back_is_waited_for(store, tmp_path, name, opened):
     if registry_program() is None:
         pytest.skip(f"{DEBIAN} is not installed (scripts/registry installs it)")
     server = RealRegistry(tmp_path / "r")
@@ -356,14 +356,14 @@ def test_a_registry_that_goes_away_and_comes_back_is_waited_for(store, tmp_path,
             server.start()
 
     try:
-        pushed(store, Registry(Http(server.host, pause=pause)), server.host, name)
+        pushed(store, opened(server.host, pause=pause), server.host, name)
     finally:
         server.stop()
     assert len(waited) == 2
 
 
-def test_the_line_of_the_tests_cuts_what_it_is_told_to_cut(guarded):
+def test_the_line_of_the_tests_cuts_what_it_is_told_to_cut(guarded, opened):
     with line_to(guarded.port) as line:
         line.cut_up = lambda _sent, _connection: True
         with pytest.raises(Unavailable):
-            Registry(Http(line.host, plain=False, pause=lambda _: None)).tags("a")
+            opened(line.host, plain=False, pause=lambda _: None).tags("a")

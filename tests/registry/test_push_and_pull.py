@@ -7,8 +7,6 @@ import pytest
 
 from lykeion.adapters.images.store import Store
 from lykeion.adapters.registry import client
-from lykeion.adapters.registry.client import Registry
-from lykeion.adapters.registry.http import Http
 from lykeion.adapters.registry.push import pull, push
 from lykeion.core.images.oci import INDEX, TAR, Descriptor, Image, Layer, Settings, artifact, digest_of, image, index
 from lykeion.core.images.references import parse_reference
@@ -43,24 +41,24 @@ def test_an_image_comes_back_as_it_went(store, registry, server, name, tmp_path)
     assert b"".join(other.read(made.layers[1].descriptor.digest)) == noise(3 * MEBI)
 
 
-def test_what_is_there_does_not_travel_again(store, registry, server, name):
+def test_what_is_there_does_not_travel_again(store, registry, server, name, opened):
     to = parse_reference(f"{server.host}/{name}:7")
     push(store, an_image(store, b"one", noise(MEBI)), registry, to)
     with line_to(server.port) as line:
-        near = Registry(Http(line.host))
+        near = opened(line.host)
         told = push(store, an_image(store, b"one", noise(MEBI), b"two"), near, to)
         assert [one.how for one in told.layers] == ["there", "there", "sent"]
         assert line.up < 8192
 
 
-def test_a_layer_of_another_repository_is_mounted_and_does_not_travel(store, registry, server, name):
+def test_a_layer_of_another_repository_is_mounted_and_does_not_travel(store, registry, server, name, opened):
     made = an_image(store, noise(2 * MEBI))
     push(store, made, registry, parse_reference(f"{server.host}/{name}-a:1"))
     with line_to(server.port) as line:
         told = push(
             store,
             made,
-            Registry(Http(line.host)),
+            opened(line.host),
             parse_reference(f"{server.host}/{name}-b:1"),
             mount_from=[f"{name}-nowhere", f"{name}-a"],
         )
@@ -82,7 +80,7 @@ def test_a_models_file_is_pushed_from_where_it_lies(store, registry, server, nam
     assert b"".join(other.read(digest)) == header + file.read_bytes() + trailer
 
 
-def test_a_cut_upload_goes_on_where_the_registry_has_it(store, registry, server, name, monkeypatch):
+def test_a_cut_upload_goes_on_where_the_registry_has_it(store, registry, server, name, monkeypatch, opened):
     monkeypatch.setattr(client, "CHUNK", 4 * MEBI)
     data = noise(16 * MEBI)
     made = an_image(store, data)
@@ -96,23 +94,23 @@ def test_a_cut_upload_goes_on_where_the_registry_has_it(store, registry, server,
             return False
 
         line.cut_up = cut
-        push(store, made, Registry(Http(line.host, pause=lambda _: None)), parse_reference(f"{line.host}/{name}:1"))
+        push(store, made, opened(line.host, pause=lambda _: None), parse_reference(f"{line.host}/{name}:1"))
         assert cuts
         assert line.up < (16 + 8) * MEBI  # what had arrived, or the begun chunk, and not more than that, travels again
     assert b"".join(registry.blob(name, made.layers[0].descriptor.digest)) == data
 
 
-def test_a_cut_upload_of_one_piece_is_sent_again(store, registry, server, name):
+def test_a_cut_upload_of_one_piece_is_sent_again(store, registry, server, name, opened):
     made = an_image(store, noise(3 * MEBI))
     with line_to(server.port) as line:
         cuts: list[int] = []
         line.cut_up = lambda sent, connection: sent > MEBI and not cuts and not cuts.append(connection)
-        push(store, made, Registry(Http(line.host, pause=lambda _: None)), parse_reference(f"{line.host}/{name}:1"))
+        push(store, made, opened(line.host, pause=lambda _: None), parse_reference(f"{line.host}/{name}:1"))
         assert cuts
     assert registry.has_blob(name, made.layers[0].descriptor.digest)
 
 
-def test_a_cut_download_goes_on_where_it_was(store, registry, server, name, tmp_path):
+def test_a_cut_download_goes_on_where_it_was(store, registry, server, name, tmp_path, opened):
     data = noise(8 * MEBI)
     made = an_image(store, data)
     push(store, made, registry, parse_reference(f"{server.host}/{name}:1"))
@@ -120,18 +118,18 @@ def test_a_cut_download_goes_on_where_it_was(store, registry, server, name, tmp_
         cuts: list[int] = []
         line.cut_down = lambda sent, connection: sent > 3 * MEBI and len(cuts) < 2 and not cuts.append(connection)
         other = Store(tmp_path / "other")
-        pull(other, Registry(Http(line.host, pause=lambda _: None)), parse_reference(f"{line.host}/{name}:1"))
+        pull(other, opened(line.host, pause=lambda _: None), parse_reference(f"{line.host}/{name}:1"))
         assert cuts
         assert line.down < 8 * MEBI + 4 * MEBI
     assert b"".join(other.read(made.layers[0].descriptor.digest)) == data
 
 
-def test_a_line_that_is_always_cut_is_unavailable_after_some_tries(store, server, name):
+def test_a_line_that_is_always_cut_is_unavailable_after_some_tries(store, server, name, opened):
     with line_to(server.port) as line:
         line.cut_up = lambda _sent, _connection: True
         pauses: list[float] = []
         with pytest.raises(Unavailable, match="the connection was cut"):
-            Registry(Http(line.host, pause=pauses.append)).has_blob(name, digest_of(b"x"))
+            opened(line.host, pause=pauses.append).has_blob(name, digest_of(b"x"))
         assert pauses == [0.25, 0.5, 1.0, 2.0]
 
 
@@ -206,7 +204,7 @@ def test_what_speaks_of_an_image_is_found_again_by_its_type(store, registry, ser
     assert [one.digest for one in registry.referrers(name, made.digest, "application/vnd.cyclonedx+json")] == digests[:1]
 
 
-def test_memory_does_not_grow_with_the_blob(store, server, name):
+def test_memory_does_not_grow_with_the_blob(store, server, name, opened):
     """A gigabyte and more would go through the same 1 MiB pieces."""
     pieces: list[int] = []
 
@@ -216,5 +214,5 @@ def test_memory_does_not_grow_with_the_blob(store, server, name):
             yield bytes(MEBI)
 
     blob = Descriptor(TAR, digest_of(bytes(70 * MEBI)), 70 * MEBI)
-    assert Registry(Http(server.host)).upload(name, blob, read).bytes == 70 * MEBI
+    assert opened(server.host).upload(name, blob, read).bytes == 70 * MEBI
     assert max(pieces) == MEBI

@@ -44,6 +44,12 @@ class Registry:
     def __init__(self, http: Http) -> None:
         self.http = http
 
+    def __enter__(self) -> "Registry":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.http.close()
+
     # blobs --------------------------------------------------------------------------------------------------------------------
 
     def has_blob(self, repository: str, digest: str) -> bool:

@@ -84,12 +84,21 @@ class Http:
                 raise failed
             self.pause(min(wanted, LONGEST_PAUSE))
 
+    def close(self) -> None:
+        self.pool.clear()
+
     def authorized(self, method: str, url: str, scope: str, headers: dict[str, str], body: Body | None) -> Answer:
         """Ask; where the registry wants to know who we are, say so and ask again. Redirects are followed."""
         answer = self.send(method, url, scope, headers, body)
-        if answer.status == 401 and self.say_who(answer.headers.get("WWW-Authenticate", ""), scope):
-            answer.drain_conn()
-            answer = self.send(method, url, scope, headers, body)
+        if answer.status == 401:
+            try:
+                known = self.say_who(answer.headers.get("WWW-Authenticate", ""), scope)
+            except LykeionError:
+                answer.drain_conn()
+                raise
+            if known:
+                answer.drain_conn()
+                answer = self.send(method, url, scope, headers, body)
         for _ in range(5):
             if answer.status not in REDIRECTS or method not in ("GET", "HEAD") or "Location" not in answer.headers:
                 break
