@@ -96,6 +96,14 @@ def pipeline_to_run(name: str, words: Sequence[str], components: Components, onl
     return pipeline, given_parameters(pipeline.spec, given)
 
 
+def pipeline_of(name: str) -> Pipeline:
+    """The one Pipeline of a file. Raises Invalid with every problem of the file, or where there is not one."""
+    found = [resource for resource in read_resources([name]) if isinstance(resource, Pipeline)]
+    if len(found) != 1:
+        raise Invalid([Problem(f"one Pipeline is needed, {len(found)} are here", file=name)])
+    return found[0]
+
+
 def assignments(words: Sequence[str]) -> tuple[dict[str, str], list[Problem]]:
     """`-p name=value` words as a mapping, and what is wrong with those that are none."""
     wrong = [word for word in words if "=" not in word]

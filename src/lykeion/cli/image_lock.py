@@ -14,7 +14,7 @@ from lykeion.core.images.wheels import Target
 from lykeion.errors import Invalid, NotFound, Problem
 
 
-def arguments(parser: ArgumentParser) -> None:
+def arguments(parser: ArgumentParser, _: str) -> None:
     parser.add_argument("what", nargs="?", default="base", metavar="FILE", help="requirements.in, pyproject.toml … (default: the base)")
     parser.add_argument("--to", metavar="LOCK", help="the file to write (default: base.lock, or FILE with the ending .lock)")
     parser.add_argument("--debian", action="append", default=[], metavar="PACKAGE", help="a further Debian package of the base")

@@ -19,7 +19,7 @@ from lykeion.errors import Invalid, NotFound, Unavailable
 
 def lock(*words: str, **more: object) -> int:
     parser = ArgumentParser()
-    image_lock.arguments(parser)
+    image_lock.arguments(parser, "lock")
     return image_lock.main(parser.parse_args(words, Namespace(command="image", **{**DEFAULTS, **more})))
 
 

@@ -58,12 +58,10 @@ class Registry:
         return answer.status == 200
 
     def upload(self, repository: str, blob: Descriptor, read: Read, mount_from: Sequence[str] = ()) -> Sent:
-        """Bring a blob there, unless it is there or in one of `mount_from`, repositories of the same registry.
+        """Bring a blob there, from one of `mount_from` where it is there, repositories of the same registry.
 
         Raises Corrupt where the registry finds that the bytes are not what the digest says.
         """
-        if self.has_blob(repository, blob.digest):
-            return Sent("there")
         scope = pushing(repository)
         for other in mount_from:
             where = f"/v2/{repository}/blobs/uploads/?{urlencode({'mount': blob.digest, 'from': other})}"

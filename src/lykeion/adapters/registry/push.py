@@ -34,6 +34,9 @@ def push(store: Store, image: Image, registry: Registry, to: Reference, mount_fr
         layers: list[Sent] = []
         for layer in image.layers:
             blob = layer.descriptor
+            if registry.has_blob(to.repository, blob.digest):
+                layers.append(Sent("there"))
+                continue
             said(layer.title or blob.digest, sum(one.bytes for one in layers), sum(one.descriptor.size for one in image.layers))
             layers.append(registry.upload(to.repository, blob, partial(store.read, blob.digest), mount_from))
         config = registry.upload(to.repository, image.config_descriptor, lambda start: iter((image.config[start:],)))

@@ -1,0 +1,47 @@
+"""An image as one file, an OCI layout in a tar, which `podman load`, `docker load` and `skopeo copy oci-archive:` read."""
+
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from lykeion.adapters.images.store import LAYOUT, NAME, Store, blob_key
+from lykeion.core.images.oci import MANIFEST, Descriptor, index
+from lykeion.errors import Unavailable
+
+
+def save(store: Store, name: str, to: Path) -> int:
+    """Write the image of the store called `name`; returns the bytes. What breaks off leaves no file.
+
+    Raises NotFound, Corrupt, Unavailable.
+    """
+    beside = to.with_name(f".{to.name}.part")
+    try:
+        with store.using(), beside.open("wb") as file:
+            for piece in archive(store, name):
+                file.write(piece)
+        beside.replace(to)
+        return to.stat().st_size
+    except OSError as error:
+        raise Unavailable(f"{to} cannot be written: {error.strerror}") from error
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def archive(store: Store, name: str) -> Iterator[bytes]:
+    """The tar, piece by piece; what is in the store only by name is written out."""
+    image = store.image(name)
+    listed = index([Descriptor(MANIFEST, image.digest, len(image.manifest), {NAME: name})])
+    yield from member("oci-layout", len(LAYOUT), iter((LAYOUT,)))
+    yield from member("index.json", len(listed), iter((listed,)))
+    digests = dict.fromkeys([image.digest, image.config_descriptor.digest, *(layer.descriptor.digest for layer in image.layers)])
+    for digest in digests:
+        yield from member(blob_key(digest), store.size(digest), store.read(digest))
+    yield bytes(2 * tarfile.BLOCKSIZE)
+
+
+def member(path: str, size: int, pieces: Iterator[bytes]) -> Iterator[bytes]:
+    info = tarfile.TarInfo(path)
+    info.size = size
+    yield info.tobuf(tarfile.PAX_FORMAT)
+    yield from pieces
+    yield bytes(-size % tarfile.BLOCKSIZE)

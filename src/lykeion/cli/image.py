@@ -1,0 +1,49 @@
+"""`lykeion image`: OCI images without a Dockerfile, a daemon or root. Each action has a module of its own, loaded when it is asked for."""
+
+from argparse import SUPPRESS, ArgumentParser, Namespace
+from importlib import import_module
+from typing import NamedTuple
+
+from lykeion.cli.common import common_arguments
+from lykeion.errors import LykeionError
+
+
+class Action(NamedTuple):
+    module: str
+    help: str
+
+
+ACTIONS = {
+    "build": Action("image_build", "make the image of a pipeline file, or of a model's version"),
+    "plan": Action("image_build", "say what building and pushing it would make and send, layer by layer, and why"),
+    "lock": Action("image_lock", "write down a base, or Python packages, by digest"),
+    "list": Action("image_store", "the images that are here"),
+    "show": Action("image_store", "one image: layers, settings, labels"),
+    "push": Action("image_store", "bring an image that is here to a registry"),
+    "pull": Action("image_store", "bring an image from a registry here"),
+    "save": Action("image_store", "write an image as one file for podman load, docker load or skopeo"),
+    "rm": Action("image_store", "take a name away from an image; `gc` frees its layers"),
+    "gc": Action("image_store", "free layers that no image here needs"),
+}
+
+
+def arguments(parser: ArgumentParser, _: str) -> None:
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    for name, action in ACTIONS.items():
+        added = actions.add_parser(name, help=action.help, description=action.help, argument_default=SUPPRESS)
+        common_arguments(added)
+        added.argument_default = None
+        loaded(action).arguments(added, name)
+
+
+def main(args: Namespace) -> int:
+    code: int = loaded(ACTIONS[args.action]).main(args)
+    return code
+
+
+def loaded(action: Action):  # type: ignore[no-untyped-def]  # noqa: ANN201 - a module with `arguments` and `main`
+    """Raises LykeionError where what images need is not installed."""
+    try:
+        return import_module(f"lykeion.cli.{action.module}")
+    except ModuleNotFoundError as error:
+        raise LykeionError(f"images need {error.name}, which is not installed: pip install 'lykeion[images]'") from error

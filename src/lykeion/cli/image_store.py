@@ -1,0 +1,98 @@
+"""`lykeion image list | show | push | pull | save | rm | gc`: images that are here, and on their way to registries and back."""
+
+import json
+from argparse import ArgumentParser, Namespace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from lykeion.adapters.images.archive import save
+from lykeion.adapters.images.store import Store
+from lykeion.adapters.local.home import Home
+from lykeion.adapters.registry.push import push
+from lykeion.assembly import home_folder
+from lykeion.assembly_images import image_store, pulled, registry, required_destination
+from lykeion.cli.printing import emit, err, rows
+from lykeion.core.images.oci import Image
+from lykeion.core.images.references import parse_reference
+
+DAYS = 7.0
+
+
+def arguments(parser: ArgumentParser, name: str) -> None:
+    if name in ("show", "push", "save", "rm"):
+        parser.add_argument("image", help="its name or digest, as `lykeion image list` says it")
+    if name == "pull":
+        parser.add_argument("image", metavar="HOST/NAME[:TAG][@DIGEST]")
+    if name == "push":
+        parser.add_argument("--tag", default="", metavar="HOST/NAME:TAG", help="where to (default: its name, or below $LYKEION_REGISTRY)")
+    if name == "save":
+        parser.add_argument("--to", type=Path, required=True, metavar="FILE.tar")
+    if name == "gc":
+        parser.add_argument("--older-than", type=float, default=DAYS, metavar="DAYS", help=f"unused for so long (default: {DAYS:g})")
+        parser.add_argument("--dry-run", action="store_true", help="say what would go")
+
+
+def main(args: Namespace) -> int:
+    home = Home.at(home_folder(args.home))
+    actions = {"list": listing, "show": show, "push": pushing, "pull": pulling, "save": saving, "rm": remove, "gc": collect}
+    actions[args.action](args, home, image_store(home))
+    return 0
+
+
+def size_of(image: Image) -> int:
+    return sum(layer.descriptor.size for layer in image.layers)
+
+
+def listing(args: Namespace, _: Home, store: Store) -> None:
+    images = [(name, store.image(name)) for name in sorted(store.tags())]
+    shown = [{"name": name, "digest": image.digest, "layers": len(image.layers), "size": size_of(image)} for name, image in images]
+    lines = (
+        (one["name"], str(one["digest"])[:19], one["layers"], f"{size_of(image) / 1e6:.1f}")
+        for one, (_, image) in zip(shown, images, strict=True)
+    )
+    emit(shown, args.output, rows(("NAME", "DIGEST", "LAYERS", "MB"), lines, "no images yet: lykeion image build"))
+
+
+def show(args: Namespace, _: Home, store: Store) -> None:
+    image = store.image(args.image)
+    layers = [
+        {"kind": layer.kind, "title": layer.title, "digest": layer.descriptor.digest, "size": layer.descriptor.size}
+        for layer in image.layers
+    ]
+    settings: dict[str, Any] = json.loads(image.config)["config"]
+    emit({"digest": image.digest, "layers": layers, "config": settings}, "yaml" if args.output == "table" else args.output)
+
+
+def pushing(args: Namespace, _: Home, store: Store) -> None:
+    image = store.image(args.image)
+    to = required_destination(args.image, args.tag or (args.image if "/" in args.image else ""))
+    with registry(to.host) as there:
+        done = push(store, image, there, to, said=lambda what, _done, _total: err().print(f"  sending {what}"))
+    emit({"reference": str(done.reference), "sent": done.bytes}, args.output, f"{done.reference} ({done.bytes / 1e6:.2f} MB sent)")
+
+
+def pulling(args: Namespace, home: Home, _: Store) -> None:
+    reference = parse_reference(args.image)
+    image = pulled(home, reference, lambda what, done, total: err().print(f"  {done / 1e6:.1f} of {total / 1e6:.1f} MB: {what}"))
+    emit({"name": str(reference), "digest": image.digest}, args.output, f"{reference} {image.digest}")
+
+
+def saving(args: Namespace, _: Home, store: Store) -> None:
+    size = save(store, args.image, args.to)
+    emit({"file": str(args.to), "size": size}, args.output, f"{args.to} ({size / 1e6:.1f} MB); podman load -i {args.to}")
+
+
+def remove(args: Namespace, _: Home, store: Store) -> None:
+    store.untag(args.image)
+    emit(
+        {"name": args.image, "change": "removed"},
+        args.output,
+        f"{args.image} is no name of an image any more; its layers go with: lykeion image gc",
+    )
+
+
+def collect(args: Namespace, _: Home, store: Store) -> None:
+    swept = store.collect(timedelta(days=args.older_than), datetime.now(UTC), args.dry_run)
+    said = f"{'would free' if args.dry_run else 'freed'} {swept.bytes / 1e6:.1f} MB in {len(swept.blobs)} blobs"
+    emit({"blobs": swept.blobs, "bytes": swept.bytes, "dry_run": args.dry_run}, args.output, said)
