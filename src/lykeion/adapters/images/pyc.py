@@ -23,6 +23,7 @@ from lykeion.errors import LykeionError
 
 FORMAT = 1  # of what pyc_worker writes for one source and one Python
 WORTH_A_PROCESS = 100  # files
+TESTS = frozenset({"test", "tests"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,5 +109,5 @@ def compile_some(command: Sequence[str], wanted: Sequence[tuple[Entry, Path]]) -
 
 
 def is_compiled(entry: Entry) -> bool:
-    """A package's tests are a quarter of its source, and nothing that runs imports them."""
-    return entry.type == "file" and entry.path.endswith(".py") and "tests" not in entry.path.split("/")
+    """A package's tests are a third of its source, and nothing that runs imports them."""
+    return entry.type == "file" and entry.path.endswith(".py") and not TESTS.intersection(entry.path.split("/"))
