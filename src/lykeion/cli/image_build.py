@@ -43,7 +43,7 @@ def main(args: Namespace) -> int:
         to = required_destination(recipe.name, args.tag) if args.push else destination(recipe.name, args.tag)
         built = build(recipe, shop.store, codec, lambda what: err().print(f"  making {what}"), tag=str(to or recipe.name))
         pushed = pushed_to(shop, built, to) if args.push and to else None
-        told(args, shop, recipe, built, pushed)
+        told(args, built, pushed)
     return 0
 
 
@@ -108,9 +108,8 @@ def megabytes(size: Any) -> str:
     return "" if size is None else f"{size / 1e6:.2f}"
 
 
-def told(args: Namespace, shop: Workshop, recipe: Recipe, built: Built, pushed: Pushed | None) -> None:
-    missing = shop.missing(recipe)
-    for one in missing:
+def told(args: Namespace, built: Built, pushed: Pushed | None) -> None:
+    for one in built.lacking:
         err().print(f"warning: {one}")
     sent = pushed.layers if pushed else [None] * len(built.image.layers)
     layers = [
@@ -131,7 +130,7 @@ def told(args: Namespace, shop: Workshop, recipe: Recipe, built: Built, pushed: 
         "layers": layers,
         "seconds": round(built.seconds, 3),
         "sent": pushed.bytes if pushed else None,
-        "missing_libraries": [str(one) for one in missing],
+        "missing_libraries": [str(one) for one in built.lacking],
     }
     new = [layer for layer in layers if layer["cache"] == "miss"]
     size = sum(layer.descriptor.size for layer in built.image.layers)

@@ -16,6 +16,7 @@ from lykeion.core.images.oci import Layer
 from lykeion.errors import NotFound
 
 FORMAT = 1  # of what is kept
+NATIVE = ("base", "wheel", "wheels")  # what has libraries as a rule
 LARGEST = 64 << 20  # bytes of a library in somebody else's layer; what a larger one needs is not looked at
 
 
@@ -37,7 +38,8 @@ class Libraries:
 
     def missing(self, parts: Sequence[Content | Layer]) -> list[Missing]:
         """What these layers together need and do not have, lowest first. Raises NotFound where a layer is not in the store."""
-        together = digest_of_value(["missing", *map(name_of, parts)])
+        parts = [part for part in parts if isinstance(part, Layer) or part.kind in NATIVE or self.natives(part).files]
+        together = digest_of_value(["missing", *map(name_of, parts)])  # code that changes and has no libraries changes nothing
         found = self._kept(together)
         if found is None:
             found = [asdict(one) for one in missing([self.natives(part) for part in parts])]

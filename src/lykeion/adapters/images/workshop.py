@@ -11,18 +11,15 @@ from packaging.utils import canonicalize_name
 
 from lykeion.adapters.images.apt import resolve
 from lykeion.adapters.images.debs import Debs
-from lykeion.adapters.images.elf import Libraries
 from lykeion.adapters.images.own_packages import installed_versions, own_requirements
 from lykeion.adapters.images.pyc import HERE, Compiler
-from lykeion.adapters.images.recipes import Foundation, Part, Recipe, serving, training
+from lykeion.adapters.images.recipes import Foundation, Recipe, serving, training
 from lykeion.adapters.images.requirements import Requirements
 from lykeion.adapters.images.store import Store
 from lykeion.adapters.images.wheels import Wheels
 from lykeion.core.images.debs import parse_base_lock
-from lykeion.core.images.elf import Missing
-from lykeion.core.images.entries import Content
 from lykeion.core.images.locks import Lock
-from lykeion.core.images.oci import Image, Layer
+from lykeion.core.images.oci import Image
 from lykeion.core.images.references import Reference, parse_reference
 from lykeion.core.images.wheels import Target
 from lykeion.core.models.manifest import Manifest
@@ -62,17 +59,12 @@ class Workshop:
         """The image of a version whose files lie in `folder`."""
         return serving(manifest, folder, self.foundation(Requirements(self.cache / "locks", self.target).lock(None, SERVING)))
 
-    def missing(self, recipe: Recipe) -> list[Missing]:
-        """The native libraries that are needed in an image and not there."""
-        return Libraries(self.store).missing([part for part in recipe.parts if isinstance(part, Content | Layer) and native(part)])
-
     # what lies below ----------------------------------------------------------------------------------------------------------
 
     def foundation(self, lock: Lock) -> Foundation:
         below = self.below
         wheels = Wheels(self.cache / "wheels", self.target, below.compiler)
-        watch = Libraries(self.store).watched
-        return replace(below, wheels=tuple(watch(content) for content in wheels.contents(lock)))
+        return replace(below, wheels=tuple(wheels.contents(lock)))
 
     @cached_property
     def below(self) -> Foundation:
@@ -81,7 +73,7 @@ class Workshop:
             return self.from_registry(parse_reference(self.base))
         debs = Debs(self.cache, parse_base_lock(*self.base_lock()))
         compiler = Compiler(Target(debs.lock.python).python, self.cache / "compiled", debs.interpreter)
-        return Foundation((Libraries(self.store).watched(debs.content(compiler)),), (), compiler)
+        return Foundation((debs.content(compiler),), (), compiler)
 
     def base_lock(self) -> tuple[str, str]:
         """The text of the lock, and its file. Without one, the packages that apt knows now are written down and used from then on."""
@@ -115,7 +107,8 @@ class Workshop:
     @cached_property
     def target(self) -> Target:
         """What packages are installed for."""
-        return Target(self.below.compiler.python)
+        compiler = self.below.compiler
+        return Target(compiler.python if compiler.reason else compiler.interpreter.version)
 
     # Python packages ----------------------------------------------------------------------------------------------------------
 
@@ -142,8 +135,3 @@ class Workshop:
     def provided(self, extras: tuple[str, ...]) -> set[str]:
         """The packages that Lykeion brings with these extras, by name."""
         return set(installed_versions(own_requirements(extras, self.target), self.target))
-
-
-def native(part: Part) -> bool:
-    """Whether a part may hold native libraries."""
-    return isinstance(part, Layer) or (isinstance(part, Content) and part.kind in ("base", "wheel", "wheels"))
