@@ -1,6 +1,10 @@
-"""What Lykeion itself needs in an image: as its metadata says for the image's platform, at the versions that are installed here."""
+"""What Lykeion itself needs in an image: as its metadata says for the image's platform, at the versions that are installed here.
 
-from collections.abc import Iterator, Sequence
+Reading metadata is dear, and what is installed stays while a process runs: it is read once.
+"""
+
+from collections.abc import Sequence
+from functools import cache
 from importlib.metadata import PackageNotFoundError, requires, version
 
 from packaging.requirements import Requirement
@@ -12,23 +16,25 @@ from lykeion.core.images.wheels import Target
 OWN = "lykeion"
 
 
-def needs(name: str, extras: Sequence[str], target: Target) -> Iterator[Requirement]:
+@cache
+def needs(name: str, extras: tuple[str, ...], target: Target) -> tuple[Requirement, ...]:
     """What a distribution that is installed here asks for directly."""
     asked = environment(target)
-    for requirement in map(Requirement, requires(name) or []):
-        if requirement.marker is None or any(requirement.marker.evaluate({**asked, "extra": extra}) for extra in ("", *extras)):
-            yield requirement
+    return tuple(
+        requirement
+        for requirement in map(Requirement, requires(name) or [])
+        if requirement.marker is None or any(requirement.marker.evaluate({**asked, "extra": extra}) for extra in ("", *extras))
+    )
 
 
 def own_requirements(extras: Sequence[str], target: Target) -> list[str]:
     """Lykeion's dependencies with these extras, as lines of a requirements file."""
     lines: set[str] = set()
-    for requirement in needs(OWN, extras, target):
+    for requirement in needs(OWN, tuple(extras), target):
         if requirement.name == OWN:
             lines.update(own_requirements(sorted(requirement.extras), target))
         else:
-            requirement.marker = None
-            lines.add(str(requirement))
+            lines.add(str(requirement).partition(";")[0].strip())
     return sorted(lines)
 
 
@@ -41,9 +47,17 @@ def installed_versions(requirements: Sequence[str], target: Target) -> dict[str,
         name = canonicalize_name(requirement.name)
         if name in found:
             continue
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
+        if not (installed := version_of(name)):
             continue  # it is needed on the image's platform and not on this one
-        waiting += needs(name, sorted(requirement.extras), target)
+        found[name] = installed
+        waiting += needs(name, tuple(sorted(requirement.extras)), target)
     return found
+
+
+@cache
+def version_of(name: str) -> str:
+    """Of a distribution that is installed here, else ""."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return ""

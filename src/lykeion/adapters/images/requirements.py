@@ -12,7 +12,6 @@ import re
 import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 
 from lykeion.adapters.images.own_packages import installed_versions, own_requirements
@@ -40,7 +39,8 @@ class Requirements:
         Raises NotFound without the file, Invalid for what it says, Unavailable where an index does not answer.
         """
         own = self.read(file) if file else Lock(())
-        wanted, here = platform(tuple(extras), self.target)
+        wanted = own_requirements(extras, self.target)
+        here = installed_versions(wanted, self.target)
         named = {one.name for one in own.packages}
         lines = [*own.options, *wanted, *(f"{one.name}=={one.version}" for one in own.packages if not one.url)]
         constraints = [f"{name}=={version}" for name, version in here.items() if name not in named]
@@ -90,13 +90,6 @@ class Requirements:
         beside.write_text(ended.out)
         beside.replace(kept)
         return ended.out
-
-
-@lru_cache
-def platform(extras: tuple[str, ...], target: Target) -> tuple[list[str], dict[str, str]]:
-    """Lykeion's own requirements, and the versions that are installed here; a running process asks once."""
-    wanted = own_requirements(extras, target)
-    return wanted, installed_versions(wanted, target)
 
 
 def texts(file: Path) -> Iterator[str]:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -117,7 +117,7 @@ class Workshop:
 
         Raises Invalid with all that is imported and that nobody says where to get.
         """
-        providers = packages_distributions()
+        providers = distributions_of_packages()
         wanted = {canonicalize_name(name) for package in imported for name in providers.get(package, [package])}
         extras = [extra for extra in EXTRAS if wanted & (self.provided((extra,)) - self.provided(()))]
         found = Requirements(self.cache / "locks", self.target).lock(lock, extras)
@@ -135,3 +135,6 @@ class Workshop:
     def provided(self, extras: tuple[str, ...]) -> set[str]:
         """The packages that Lykeion brings with these extras, by name."""
         return set(installed_versions(own_requirements(extras, self.target), self.target))
+
+
+distributions_of_packages = lru_cache(maxsize=1)(packages_distributions)  # what is installed stays while a process runs
