@@ -1,20 +1,27 @@
 """Like `assembly`, for what needs lykeion[images]: the store and the workshop of a home, and registries with their logins."""
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 
+from lykeion.adapters.images.build import Built, build
 from lykeion.adapters.images.store import Store
 from lykeion.adapters.images.workshop import Workshop
 from lykeion.adapters.local.home import Home
 from lykeion.adapters.registry.client import Registry
 from lykeion.adapters.registry.http import Http
 from lykeion.adapters.registry.logins import login_for
-from lykeion.adapters.registry.push import Said, pull, unsaid
+from lykeion.adapters.registry.push import Pushed, Said, pull, push, unsaid
+from lykeion.assembly import Platform
 from lykeion.core.images.oci import Image
+from lykeion.core.images.records import ImageRecord, LayerRecord
 from lykeion.core.images.references import Reference, parse_reference
-from lykeion.errors import Invalid, Problem
+from lykeion.daemons.image_builder import ImageBuilder
+from lykeion.errors import Invalid, NotFound, Problem
 
 REGISTRY = "LYKEION_REGISTRY"
 
@@ -65,3 +72,55 @@ def required_destination(name: str, given: str = "") -> Reference:
 def pulled(home: Home, reference: Reference, said: Said = unsaid) -> Image:
     with registry(reference.host) as there:
         return pull(image_store(home), there, reference, said)
+
+
+class RegistryImages:
+    """`ports.Images`: serving images of this install's repository, below `prefix` ("HOST[:PORT][/PATH]") of a registry."""
+
+    def __init__(self, platform: Platform, prefix: str, said: Callable[[str], None] = lambda _: None, base: str = "") -> None:
+        self.platform, self.prefix, self.said, self.base = platform, prefix.rstrip("/"), said, base
+
+    def build(self, model: str, number: int) -> ImageRecord:
+        started = time.monotonic()
+        repository = self.platform.repository
+        shop = workshop(self.platform.home, self.base)  # anew: what it knows of the base may have changed
+        folder = repository.path(model, number, self.platform.home.cache / "models")
+        recipe = shop.serving(repository.manifest(model, number), folder)
+        to = parse_reference(f"{self.prefix}/{recipe.name}")
+        built = build(recipe, shop.store, said=self.said, tag=str(to))
+        with registry(to.host) as there:
+            done = push(shop.store, built.image, there, to, said=lambda what, _done, _total: self.said(f"sending {what}"))
+        missing = tuple(map(str, shop.missing(recipe)))
+        return recorded(built, done, time.monotonic() - started, missing)
+
+    def delete(self, reference: str) -> None:
+        named = parse_reference(reference)
+        with registry(named.host) as there:
+            there.delete(named.repository, named.digest)
+        with suppress(NotFound):
+            image_store(self.platform.home).untag(f"{named.name}:{named.tag}")
+
+
+def recorded(built: Built, done: Pushed, seconds: float, missing: tuple[str, ...]) -> ImageRecord:
+    layers = tuple(
+        LayerRecord(layer.kind, layer.title, layer.descriptor.digest, layer.descriptor.size, sent.how)
+        for layer, sent in zip(built.image.layers, done.layers, strict=True)
+    )
+    return ImageRecord(
+        state="pushed",
+        at=datetime.now(UTC),
+        reference=str(done.reference),
+        digest=built.image.digest,
+        layers=layers,
+        sent=done.bytes,
+        seconds=round(seconds, 3),
+        builder=version("lykeion"),
+        missing_libraries=missing,
+    )
+
+
+def image_builder(platform: Platform, prefix: str, said: Callable[[str], None], base: str = "") -> ImageBuilder:
+    """The loop that keeps images of this install's versions below `prefix` of a registry. Raises Invalid where that is no place."""
+    parse_reference(f"{prefix.rstrip('/')}/model:1")
+    images = RegistryImages(platform, prefix, said, base)
+    return ImageBuilder(platform.repository, images, platform.clock, said, version("lykeion"))

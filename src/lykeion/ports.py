@@ -4,6 +4,7 @@ Cluster       keeps resources (a small Kubernetes API) and the children that con
 Outputs       the volume: what steps left, by cache key
 ObjectStore   the model repository's bytes
 Components    what a component says of itself
+Images        images of models' versions, in a registry
 Clock         time
 """
 
@@ -13,6 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
+from lykeion.core.images.records import ImageRecord
 from lykeion.core.pipelines.signature import Signature
 from lykeion.core.resources import Resource, Training
 from lykeion.core.values import Applied, Child, Event, Ref, StepResult
@@ -139,3 +141,13 @@ class Components(Protocol):
 
         Raises Invalid, with every problem, where one cannot be found, cannot be imported, or is no component.
         """
+
+
+class Images(Protocol):
+    """Builds images of versions and keeps them in a registry."""
+
+    def build(self, model: str, version: int) -> ImageRecord:
+        """Build a version's image and push it; again where it is there already, which costs next to nothing. Raises LykeionError."""
+
+    def delete(self, reference: str) -> None:
+        """Take an image, named by its digest, out of the registry. One that is not there is passed over. Raises LykeionError."""

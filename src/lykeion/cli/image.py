@@ -16,6 +16,7 @@ class Action(NamedTuple):
 ACTIONS = {
     "build": Action("image_build", "make the image of a pipeline file, or of a model's version"),
     "plan": Action("image_build", "say what building and pushing it would make and send, layer by layer, and why"),
+    "watch": Action("image_watch", "build an image of each new version that asks for one, until it is stopped"),
     "lock": Action("image_lock", "write down a base, or Python packages, by digest"),
     "list": Action("image_store", "the images that are here"),
     "show": Action("image_store", "one image: layers, settings, labels"),

@@ -1,5 +1,6 @@
 """`lykeion up`: the whole platform of one home on one port of loopback, until it is told to stop."""
 
+import os
 import signal
 import sys
 from argparse import ArgumentParser, Namespace
@@ -9,6 +10,7 @@ from types import FrameType
 
 from lykeion.adapters.local.children import LocalChildren
 from lykeion.adapters.local.front import Front
+from lykeion.adapters.local.kept_process import KeptProcess
 from lykeion.assembly import Platform, children, local, servings, tasks_engine, trainings
 from lykeion.daemons.controller import Part, control
 from lykeion.errors import Unavailable
@@ -18,10 +20,16 @@ DEFAULT_PORT = 8470
 
 def arguments(parser: ArgumentParser, _: str) -> None:
     parser.add_argument("--port", type=int, default=DEFAULT_PORT, help=f"on loopback (default: {DEFAULT_PORT}; 0: any free one)")
+    parser.add_argument(
+        "--registry",
+        default=os.environ.get("LYKEION_REGISTRY", ""),
+        metavar="HOST[:PORT][/PREFIX]",
+        help="where the image builder puts an image of each version that asks for one (default: $LYKEION_REGISTRY; none: it does not run)",
+    )
 
 
 def main(args: Namespace) -> int:
-    with local(args.home) as platform, Up(platform, args.port) as up:
+    with local(args.home) as platform, Up(platform, args.port, args.registry) as up:
         print(f"Lykeion is up at {up.front.url}   (home: {platform.home.root}; Ctrl-C stops it)", flush=True)
         up.run()
     return 0
@@ -44,10 +52,11 @@ class Stop:
 class Up:
     """A running platform: the front process, the services, and the steps once no `lykeion run` has them."""
 
-    def __init__(self, platform: Platform, port: int) -> None:
+    def __init__(self, platform: Platform, port: int, registry: str = "") -> None:
         self.platform = platform
         argv = [sys.executable, "-m", "lykeion.dashboard.serve", "--home", str(platform.home.root), "--repository", platform.repository_url]
         self.front = Front(platform.home, port, argv)
+        self.builder = image_builder(platform, registry) if registry else None
         self.children: LocalChildren = children(platform, None, services=True)
         self.parts: list[Part] = [servings(platform, self.children)]
         self.has_tasks = False
@@ -60,6 +69,8 @@ class Up:
 
     def __exit__(self, *_: object) -> None:
         self.front.close()
+        if self.builder is not None:
+            self.builder.close()
         self.children.close()
 
     def run(self, done: Callable[[], bool] = lambda: False) -> None:
@@ -69,6 +80,8 @@ class Up:
     def every_part(self) -> list[Part]:
         """What there is to move on each pass. Steps are taken over as soon as nobody else runs them."""
         self.front.keep()
+        if self.builder is not None:
+            self.builder.keep()
         if not self.has_tasks:
             try:
                 self.children.attach(tasks_engine(self.platform))
@@ -77,3 +90,10 @@ class Up:
             self.has_tasks = True
             self.parts.append(trainings(self.platform, self.children))
         return self.parts
+
+
+def image_builder(platform: Platform, registry: str) -> KeptProcess:
+    """A process of its own: building and pushing takes longer than whoever asks the platform would wait."""
+    argv = [sys.executable, "-m", "lykeion.cli.main", "image", "watch", "--home", str(platform.home.root), "--registry", registry]
+    env = {"LYKEION_REPOSITORY": platform.repository_url}
+    return KeptProcess(argv, platform.home.logs / "services" / "image-builder-0.log", env=env)

@@ -29,7 +29,8 @@ def publish(
 ) -> None:
     """Publish `content` as a version of `model` in the repository at a URL, then move `alias` ("" for none) to it.
 
-    Where `requires_ok` is false the version is there, but the alias stays, and `why_not` is told.
+    Where `requires_ok` is false the version is there, but the alias stays, and `why_not` is told. Where `deploy` asks for an image the
+    alias is moved by the image builder, when it has built one.
     """
     models = open_repository(repository)
     manifest = models.publish(
@@ -42,10 +43,12 @@ def publish(
         window=(window[0], window[1]) if window else None,
         deploy=deploy,
     )
-    if alias and requires_ok:
+    waits = bool(deploy.get("image"))
+    moves = bool(alias) and requires_ok and not waits
+    if moves:
         models.move_alias(model, alias, manifest.version, reason=f"published by {lineage.get('training') or 'a step'}")
-    moved = bool(alias) and requires_ok
-    step.result.update(version=manifest.version, digest=manifest.digest, moved=moved, why_not="" if requires_ok else why_not)
+    reason = why_not if not requires_ok else f"{alias} waits for its image, which the image builder makes" if waits else ""
+    step.result.update(version=manifest.version, digest=manifest.digest, moved=moves, why_not=reason)
 
 
 def finite(metrics: Mapping[str, Any]) -> dict[str, float]:

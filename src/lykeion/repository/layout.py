@@ -4,6 +4,7 @@
 <model>/claims/<version>.json      who has the number (create-only; never deleted, so no number is given twice)
 <model>/contents/<digest>/<version>  a hint, put before the claim: under which numbers to look for a content
 <model>/aliases/<name>/<n>.json    the alias's log (create-only); the highest n counts
+<model>/images/<version>/<n>.json  what became of the version's image (create-only); the highest n counts
 journal/<n>.json                   every publish, alias move and removal (create-only); n has no gaps
 """
 
@@ -42,6 +43,14 @@ def aliases_folder(model: str) -> str:
 
 def alias_key(model: str, name: str, n: int) -> str:
     return f"{model}/aliases/{name}/{n}.json"
+
+
+def images_folder(model: str) -> str:
+    return f"{model}/images"
+
+
+def image_key(model: str, version: int, n: int) -> str:
+    return f"{model}/images/{version}/{n}.json"
 
 
 def journal_key(n: int) -> str:

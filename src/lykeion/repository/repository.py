@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lykeion.core.content import FileDigest, digest_of_files
+from lykeion.core.images.records import ImageRecord
 from lykeion.core.models.aliases import AliasMove
 from lykeion.core.models.manifest import Claim, Manifest, Window
 from lykeion.core.models.names import RESERVED, Selector, check_alias, check_model, did_you_mean, parse_selector
@@ -21,6 +22,7 @@ from lykeion.core.values import ModelVersion
 from lykeion.errors import Conflict, Corrupt, Invalid, NotFound, Problem
 from lykeion.repository import layout, mlflow
 from lykeion.repository.fetch import examine, fetch
+from lykeion.repository.images import ImageLog
 from lykeion.repository.logs import AliasLog, Journal
 from lykeion.repository.upload import Payload, measure, payload, send, stored_digest
 
@@ -84,7 +86,7 @@ class Repository:
         return self.manifest(model, version).lineage
 
     def journal(self, after: int = 0) -> list[dict[str, Any]]:
-        """What happened after entry `after`: {"n", "kind": "published" | "alias" | "removed", "model", "version", "at", …}.
+        """What happened after entry `after`: {"n", "kind": "published" | "alias" | "image" | "removed", "model", "version", "at", …}.
 
         One who follows it must still look at everything once an hour: a publisher that dies between its last two writes leaves none.
         """
@@ -243,6 +245,17 @@ class Repository:
         if move:
             self._tell("alias", log.model, move.version, alias=log.name, previous=move.previous, reason=move.reason)
         return move
+
+    # images -------------------------------------------------------------------------------------------------------------------
+
+    def images(self, model: str) -> ImageLog:
+        """What became of the images of a model's versions."""
+        return ImageLog(self.store, check_model(model))
+
+    def record_image(self, model: str, version: int, record: ImageRecord) -> None:
+        """Write down what became of a version's image, and tell those who follow the journal."""
+        self.images(model).add(version, record)
+        self._tell("image", model, version, state=record.state, reference=record.reference)
 
     # files --------------------------------------------------------------------------------------------------------------------
 

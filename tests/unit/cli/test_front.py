@@ -86,8 +86,8 @@ def test_a_process_that_ends_is_started_again_behind_the_same_port(front, until)
     front.keep()
     first = answer(front)
     os.kill(first, signal.SIGKILL)
-    until(lambda: front.process is None or front.process.poll() is not None)
-    until(lambda: (front.keep(), front.process is not None and front.process.poll() is None)[1])
+    until(lambda: front.kept.process is None or front.kept.process.poll() is not None)
+    until(lambda: (front.keep(), front.kept.process is not None and front.kept.process.poll() is None)[1])
     assert answer(front) != first
 
 
@@ -96,13 +96,13 @@ def test_a_process_that_ends_again_and_again_is_started_ever_more_seldom(place, 
     try:
         pauses = []
         for _ in range(3):
-            until(lambda: (front.keep(), front.process)[1] is not None)
-            until(lambda: front.process.poll() is not None)
+            until(lambda: (front.keep(), front.kept.process)[1] is not None)
+            until(lambda: front.kept.process.poll() is not None)
             front.keep()
-            assert front.process is None
-            pauses.append(front.crashes.pause)
+            assert front.kept.process is None
+            pauses.append(front.kept.crashes.pause)
         assert pauses == [0.2, 0.4, 0.8]
-        assert front.crashes.reason == "CrashLoopBackOff"
+        assert front.kept.crashes.reason == "CrashLoopBackOff"
     finally:
         front.close()
 
@@ -120,7 +120,7 @@ def test_closing_ends_the_process_and_frees_the_port(front):
     front.keep()
     answer(front)
     port = front.listener.getsockname()[1]
-    process = front.process
+    process = front.kept.process
     front.close()
     assert process.poll() is not None
     socket.create_server(("127.0.0.1", port)).close()
@@ -130,7 +130,7 @@ def test_no_room_for_its_log_delays_its_start(front, place, until):
     place.logs.rmdir()
     place.logs.write_text("a file in the way")
     front.keep()
-    assert front.process is None
+    assert front.kept.process is None
     place.logs.unlink()
-    until(lambda: (front.keep(), front.process is not None)[1])
+    until(lambda: (front.keep(), front.kept.process is not None)[1])
     assert answer(front) > 0

@@ -1,23 +1,16 @@
 """The process behind the platform's port. The port is opened here and inherited, so that it stays open while the process is replaced."""
 
 import json
-import os
-import signal
 import socket
-import subprocess
-import sys
-import time
 from collections.abc import Sequence
 
-from lykeion.adapters.local import leash
 from lykeion.adapters.local.home import Home
+from lykeion.adapters.local.kept_process import KeptProcess
 from lykeion.adapters.local.locks import Lock, is_held
-from lykeion.core.serving.restart import Crashes
 from lykeion.errors import Invalid, Problem, Unavailable
 
 LOOPBACK = "127.0.0.1"
 LOCK = "up"
-DRAIN = 15.0
 HIGHEST_PORT = 65535
 
 
@@ -31,7 +24,6 @@ class Front:
         at = running_at(home)
         if at is not None:
             raise Unavailable(f"the platform of {home.root} is up already, at {at}")
-        self.home, self.argv = home, argv
         self.listener = listen(port)
         self.url = f"http://{LOOPBACK}:{self.listener.getsockname()[1]}"
         self.lock = Lock(home.locks / LOCK, self.url)
@@ -40,45 +32,16 @@ class Front:
         except Unavailable:
             self.listener.close()
             raise
-        self.crashes = Crashes()
-        self.started = 0.0
-        self.process: subprocess.Popen[bytes] | None = None
+        number = self.listener.fileno()
+        self.kept = KeptProcess([*argv, "--fd", str(number)], home.logs / "services" / "gateway-0.log", [number])
 
     def keep(self) -> None:
-        """Start it, or start it again when it has ended and its pause is over."""
-        now = time.monotonic()
-        if self.process is not None:
-            if self.process.poll() is None:
-                return
-            self.crashes = self.crashes.ended(now, now - self.started)
-            self.process = None
-        if now >= self.crashes.start_at:
-            try:
-                self.start(now)
-            except OSError:  # no room for its log, or for a process: as if it had ended at once
-                self.crashes = self.crashes.ended(now, 0.0)
-
-    def start(self, now: float) -> None:
-        number = self.listener.fileno()
-        command = [sys.executable, "-I", "-S", leash.__file__, str(os.getpid()), "0", *self.argv, "--fd", str(number)]
-        folder = self.home.logs / "services"
-        folder.mkdir(parents=True, exist_ok=True)
-        with (folder / "gateway-0.log").open("ab") as log:
-            self.process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=[number], process_group=0, env={**os.environ}
-            )
-        self.started = now
+        self.kept.keep()
 
     def close(self) -> None:
         """No new requests, those under way are answered, then the port is free."""
         self.listener.close()
-        if self.process is not None and self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-            try:
-                self.process.wait(DRAIN)
-            except subprocess.TimeoutExpired:
-                os.killpg(self.process.pid, signal.SIGKILL)
-                self.process.wait()
+        self.kept.close()
         self.lock.release()
 
 

@@ -2,11 +2,12 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from typing import Any
 
 from lykeion.core.pipelines.contract import StepFile
 from lykeion.core.pipelines.requires import evaluate
 from lykeion.core.pipelines.signature import Signature
-from lykeion.core.resources.pipeline import PipelineSpec, Publish
+from lykeion.core.resources.pipeline import Deploy, PipelineSpec, Publish
 from lykeion.core.resources.training import Published, StepStatus, Training
 from lykeion.core.values import Observed, Ref, Task
 
@@ -59,6 +60,12 @@ def pause(name: str, number: int, observed: Observed) -> float:
     return BACKOFF * 2.0 ** (number - 2) - (observed.now - last.finished).total_seconds()
 
 
+def policy(deploy: Deploy, holds: bool) -> dict[str, Any]:
+    """The deploy policy as a version's manifest keeps it. Where an image is asked for, the builder must know whether the gate held."""
+    told = deploy.model_dump(exclude={"image"})
+    return {**told, "image": True, "holds": holds} if deploy.image else told
+
+
 def publication(
     publish: Publish, name: str, training: Training, steps: Mapping[str, StepStatus], signatures: Mapping[str, Signature], repository: str
 ) -> Task:
@@ -86,7 +93,7 @@ def publication(
         },
         "window": [window.start.isoformat(), window.end.isoformat()] if window else None,
         "alias": alias_of(publish),
-        "deploy": publish.deploy.model_dump() if publish.deploy else {},
+        "deploy": policy(publish.deploy, holds) if publish.deploy else {},
         "requires_ok": holds,
         "why_not": why_not,
     }

@@ -94,10 +94,14 @@ class Step(Strict):
 
 
 class Deploy(Strict):
-    """Which Serving a published version is for, and the alias that it moves there."""
+    """Which Serving a published version is for, and the alias that it moves there.
+
+    `image`: the alias waits until the image builder has put an image of the version into the registry.
+    """
 
     serving: str
     track: str = "stable"
+    image: bool = False
 
 
 class Publish(Strict):
