@@ -1,7 +1,7 @@
 """Bringing an image to a registry, and from one: layers first, the manifest last, so that an image is there whole or not at all."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
@@ -12,6 +12,7 @@ from lykeion.core.images.references import Reference
 from lykeion.errors import Corrupt, Invalid, Problem
 
 PLATFORM = {"architecture": "amd64", "os": "linux"}
+MOUNTS = 3  # repositories that are asked for a layer before it is sent
 Said = Callable[[str, int, int], None]  # what, bytes so far, bytes in all
 
 
@@ -28,23 +29,39 @@ class Pushed:
     bytes: int
 
 
-def push(store: Store, image: Image, registry: Registry, to: Reference, mount_from: Sequence[str] = (), said: Said = unsaid) -> Pushed:
-    """Push an image of the store. Raises NotFound or Corrupt for a layer that is not (any more) here, and what the registry refuses."""
+def push(store: Store, image: Image, registry: Registry, to: Reference, said: Said = unsaid) -> Pushed:
+    """Push an image of the store. A layer that another image of the same registry has is mounted from there.
+
+    Raises NotFound or Corrupt for a layer that is not (any more) here, and what the registry refuses.
+    """
     with store.using():
         layers: list[Sent] = []
+        elsewhere = holders(store, to)
         for layer in image.layers:
             blob = layer.descriptor
             if registry.has_blob(to.repository, blob.digest):
                 layers.append(Sent("there"))
                 continue
             said(layer.title or blob.digest, sum(one.bytes for one in layers), sum(one.descriptor.size for one in image.layers))
-            layers.append(registry.upload(to.repository, blob, partial(store.read, blob.digest), mount_from))
+            layers.append(registry.upload(to.repository, blob, partial(store.read, blob.digest), elsewhere.get(blob.digest, [])[:MOUNTS]))
         config = registry.upload(to.repository, image.config_descriptor, lambda start: iter((image.config[start:],)))
         registry.put_manifest(to.repository, image.digest, image.manifest)
         if to.tag:
             registry.put_manifest(to.repository, to.tag, image.manifest)
     sent = sum(one.bytes for one in (*layers, config)) + len(image.manifest)
     return Pushed(to.at(image.digest), tuple(layers), sent)
+
+
+def holders(store: Store, to: Reference) -> dict[str, list[str]]:
+    """Layer -> other repositories of the registry that were given an image with it, as far as the names of the store's images tell."""
+    found: dict[str, list[str]] = {}
+    for name in store.tags():
+        host, _, rest = name.partition("/")
+        repository = rest.partition("@")[0].rpartition(":")[0] or rest
+        if host == to.host and repository != to.repository:
+            for layer in store.image(name).layers:
+                found.setdefault(layer.descriptor.digest, []).append(repository)
+    return found
 
 
 def pull(store: Store, registry: Registry, wanted: Reference, said: Said = unsaid) -> Image:
