@@ -90,8 +90,7 @@ class RegistryImages:
         built = build(recipe, shop.store, said=self.said, tag=str(to))
         with registry(to.host) as there:
             done = push(shop.store, built.image, there, to, said=lambda what, _done, _total: self.said(f"sending {what}"))
-        missing = tuple(map(str, shop.missing(recipe)))
-        return recorded(built, done, time.monotonic() - started, missing)
+        return recorded(built, done, time.monotonic() - started)
 
     def delete(self, reference: str) -> None:
         named = parse_reference(reference)
@@ -101,7 +100,7 @@ class RegistryImages:
             image_store(self.platform.home).untag(f"{named.name}:{named.tag}")
 
 
-def recorded(built: Built, done: Pushed, seconds: float, missing: tuple[str, ...]) -> ImageRecord:
+def recorded(built: Built, done: Pushed, seconds: float) -> ImageRecord:
     layers = tuple(
         LayerRecord(layer.kind, layer.title, layer.descriptor.digest, layer.descriptor.size, sent.how)
         for layer, sent in zip(built.image.layers, done.layers, strict=True)
@@ -115,7 +114,7 @@ def recorded(built: Built, done: Pushed, seconds: float, missing: tuple[str, ...
         sent=done.bytes,
         seconds=round(seconds, 3),
         builder=version("lykeion"),
-        missing_libraries=missing,
+        missing_libraries=tuple(map(str, built.lacking)),
     )
 
 
