@@ -2,6 +2,7 @@
 
 from argparse import SUPPRESS, ArgumentParser, Namespace
 from importlib import import_module
+from types import ModuleType
 from typing import NamedTuple
 
 from lykeion.cli.common import common_arguments
@@ -42,8 +43,8 @@ def main(args: Namespace) -> int:
     return code
 
 
-def loaded(action: Action):  # type: ignore[no-untyped-def]  # noqa: ANN201 - a module with `arguments` and `main`
-    """Raises LykeionError where what images need is not installed."""
+def loaded(action: Action) -> ModuleType:
+    """The module of an action, with `arguments` and `main`. Raises LykeionError where what images need is not installed."""
     try:
         return import_module(f"lykeion.cli.{action.module}")
     except ModuleNotFoundError as error:
