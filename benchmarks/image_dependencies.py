@@ -46,7 +46,9 @@ def main() -> None:
         debs, target = Debs(cache / "base", lock), Target(lock.python)
         compiler = Compiler(target.python, cache / "pyc", debs.interpreter)
         packages = Wheels(cache / "wheels", target, compiler).contents(Requirements(cache / "locks", target).lock(None, ["search"]))
-        entries = arranged(entry for one in (debs.content(compiler), *packages, platform_content(compiler)) for entry in one.entries())
+        entries = arranged(
+            entry for one in (debs.content(compiler), *packages, platform_content(compiler, "/usr/bin/python3")) for entry in one.entries()
+        )
         zstd, gzip = packed(entries, ZSTD), packed(entries, GZIP)
         root = Path(name) / "root"
         lay_out(entries, root)

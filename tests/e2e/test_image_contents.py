@@ -16,7 +16,6 @@ from lykeion.adapters.images.debs import Debs, lay_out
 from lykeion.adapters.images.pyc import Compiler
 from lykeion.adapters.images.requirements import Requirements
 from lykeion.adapters.images.wheels import Wheels
-from lykeion.core.images.places import PYTHON
 from lykeion.core.images.tree import arranged
 from lykeion.core.images.wheels import Target
 from lykeion.errors import Unavailable
@@ -34,11 +33,10 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
         debs, target = Debs(cache / "base", lock), Target(lock.python)
         compiler = Compiler(target.python, cache / "pyc", debs.interpreter)
         packages = Wheels(cache / "wheels", target, compiler).contents(Requirements(cache / "locks", target).lock(None, ["search"]))
-        for content in (debs.content(compiler), *packages, platform_content(compiler)):
+        for content in (debs.content(compiler), *packages, platform_content(compiler, "/usr/bin/python3")):
             lay_out(arranged(content.entries()), root)
     except Unavailable as error:
         pytest.skip(str(error))
-    (root / PYTHON).symlink_to("/usr/bin/python3")
     return root
 
 

@@ -8,7 +8,7 @@ import pytest
 from lykeion.adapters.images.store import Store
 from lykeion.adapters.registry import client
 from lykeion.adapters.registry.push import pull, push
-from lykeion.core.images.oci import INDEX, TAR, Descriptor, Image, Layer, Settings, artifact, digest_of, image, index
+from lykeion.core.images.oci import INDEX, TAR, Descriptor, Image, Layer, Settings, artifact, digest_of, image, index, titled
 from lykeion.core.images.references import parse_reference
 from lykeion.core.models import layer as model_layer
 from lykeion.errors import Conflict, Corrupt, Invalid, NotFound, Unavailable
@@ -18,8 +18,9 @@ MEBI = 1 << 20
 
 
 def an_image(store: Store, *texts: bytes) -> Image:
-    layers = [store.add([text], TAR, {"org.opencontainers.image.title": f"layer {at}"}) for at, text in enumerate(texts)]
-    made = image([Layer(one, one.digest) for one in layers], Settings(labels={"a": "b"}))
+    layers = [store.add([text], TAR) for text in texts]
+    named = [titled(Layer(one, one.digest), "wheels", f"layer {at}") for at, one in enumerate(layers)]
+    made = image(named, Settings(labels={"a": "b"}))
     store.put_image(made, "made")
     return made
 
@@ -49,6 +50,28 @@ def test_what_is_there_does_not_travel_again(store, registry, server, name, open
         told = push(store, an_image(store, b"one", noise(MEBI), b"two"), near, to)
         assert [one.how for one in told.layers] == ["there", "there", "sent"]
         assert line.up < 8192
+
+
+def test_nothing_travels_where_the_tag_names_this_image_already(store, registry, server, name, opened):
+    to, made = parse_reference(f"{server.host}/{name}:7"), an_image(store, b"one", noise(MEBI))
+    first = push(store, made, registry, to)
+    with line_to(server.port) as line:
+        again = push(store, made, opened(line.host), to)
+        assert again.bytes == 0
+        assert line.up < 512  # it was asked what the tag names
+    assert again.reference == first.reference
+    assert [one.how for one in again.layers] == ["there", "there"]
+
+
+def test_layers_of_the_tags_image_are_not_asked_for(store, registry, server, name, opened):
+    to = parse_reference(f"{server.host}/{name}:7")
+    push(store, an_image(store, *[b"%d" % number for number in range(60)]), registry, to)
+    changed = an_image(store, *[b"%d" % number for number in range(59)], b"another")
+    with line_to(server.port) as line:
+        told = push(store, changed, opened(line.host), to)
+        assert [one.how for one in told.layers].count("sent") == 1
+        assert line.up < told.bytes + 8192  # 60 questions alone would be more
+    assert registry.digest(name, "7") == changed.digest
 
 
 def test_a_layer_of_another_repository_is_mounted_and_does_not_travel(store, registry, server, name, opened):

@@ -61,6 +61,21 @@ def test_an_image_is_read_back_from_its_documents(numbers: list[int]) -> None:
     assert read_image(made.manifest, made.config) == made
 
 
+def test_what_layers_are_is_told_once_and_travels_in_the_history() -> None:
+    made = image([layer(1, "base"), layer(2, "code")], SETTINGS)
+    assert [one["created_by"] for one in json.loads(made.config)["history"]] == ["base n1", "code n2"]
+    assert b"annotations" not in made.manifest
+
+
+@pytest.mark.parametrize("history", ['[{"created_by":"COPY x"}]', "[]", '[{"created_by":"base"},{"created_by":"code"}]'])
+def test_the_history_of_another_tool_names_no_layer(history: str) -> None:
+    other = Layer(Descriptor(TAR, digest_of(b"x"), 1), digest_of(b"x"))
+    made = image([other], SETTINGS)
+    config = json.dumps({**json.loads(made.config), "history": json.loads(history)}).encode()
+    manifest = made.manifest.replace(made.config_descriptor.digest.encode(), digest_of(config).encode())
+    assert read_image(manifest, config).layers == (other,)
+
+
 def test_more_layers_than_runtimes_take_are_refused() -> None:
     image([layer(1)] * LAYER_LIMIT, SETTINGS)
     with pytest.raises(ValueError, match="100 layers, not 101"):

@@ -86,7 +86,7 @@ def test_a_change_of_the_code_changes_the_layer_of_the_code_alone(store, under, 
     after = build(words(folder, under, tmp_path / "cache"), store)
     changed = [a[0] for a, b in zip(layers_of(before), layers_of(after), strict=True) if a != b]
     assert changed == ["code"]
-    assert [layer.kind for layer in after.image.layers] == ["base", "wheel", "platform", "code", "settings"]
+    assert [layer.kind for layer in after.image.layers] == ["base", "wheel", "platform", "code"]
 
 
 def test_a_training_image_says_which_components_it_has_and_their_identity(store, under, tmp_path):
@@ -136,7 +136,7 @@ def test_data_that_is_taken_for_code_is_refused_without_reading_it(under, tmp_pa
 
 
 def test_the_platform_is_the_package_with_what_the_installation_says_of_it(under):
-    content = platform_content(under.compiler)
+    content = platform_content(under.compiler, under.interpreter)
     paths = {entry.path for entry in content.entries()}
     assert "opt/lykeion/site-packages/lykeion/cli/main.py" in paths
     assert "opt/lykeion/site-packages/lykeion/dashboard/static/search.html" in paths

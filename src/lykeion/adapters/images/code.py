@@ -1,7 +1,7 @@
 """The layers of code: an author's, as far as components need it, and Lykeion's own. Each file with its compiled form beside it."""
 
-from collections.abc import Iterable, Mapping
-from hashlib import sha256
+from collections.abc import Iterable, Mapping, Sequence
+from hashlib import file_digest, sha256
 from importlib.metadata import distribution
 from pathlib import Path
 
@@ -47,13 +47,18 @@ def inside(folder: Path, name: str, problems: list[Problem]) -> Path | None:
     return None
 
 
-def platform_content(compiler: Compiler) -> Content:
-    """Lykeion as it runs here: the package, what the installation says of it, and the command."""
-    package = {f"{PACKAGES}/lykeion/{path.relative_to(PLATFORM).as_posix()}": path for path in sources(PLATFORM)}
+def platform_content(compiler: Compiler, interpreter: str) -> Content:
+    """Lykeion as it runs here: the package, what the installation says of it, the command, and the image's `interpreter` for it."""
     installed = distribution("lykeion")
     about = f"{PACKAGES}/lykeion-{installed.version}.dist-info"
-    told = {f"{about}/{name}": (installed.read_text(name) or "").encode() for name in ("METADATA", "entry_points.txt")}
-    return packed("platform", f"lykeion {installed.version}", package, compiler, {**told, f"{SCRIPTS}/lykeion": SCRIPT})
+    texts = {f"{about}/{name}": (installed.read_text(name) or "").encode() for name in ("METADATA", "entry_points.txt")}
+    package = {f"{PACKAGES}/lykeion/{path.relative_to(PLATFORM).as_posix()}": path for path in sources(PLATFORM)}
+    others = [
+        Entry(f"{SCRIPTS}/lykeion", data=SCRIPT, mode=0o755),
+        Entry(PYTHON, "link", target=interpreter),
+        *(Entry(path, data=text) for path, text in texts.items()),
+    ]
+    return packed("platform", f"lykeion {installed.version}", package, compiler, others)
 
 
 def sources(folder: Path) -> Iterable[Path]:
@@ -61,18 +66,19 @@ def sources(folder: Path) -> Iterable[Path]:
     return (path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
 
 
-def packed(kind: Kind, title: str, files: Mapping[str, Path], compiler: Compiler, texts: Mapping[str, bytes] = {}) -> Content:
-    """The layer of these files (path in the image -> file here) and texts, with compiled forms."""
-    digests = {path: sha256(file.read_bytes()).hexdigest() for path, file in files.items()}
-    digests |= {path: sha256(text).hexdigest() for path, text in texts.items()}
+def packed(kind: Kind, title: str, files: Mapping[str, Path], compiler: Compiler, others: Sequence[Entry] = ()) -> Content:
+    """The layer of these files (path in the image -> file here) and other entries, with compiled forms.
 
-    def entries() -> Iterable[Entry]:
-        yield from compiler.compiled(
-            Entry(path, source=str(file), size=file.stat().st_size, mode=0o755 if path.startswith(SCRIPTS) else 0o644)
-            for path, file in sorted(files.items())
-        )
-        for path, text in texts.items():
-            yield Entry(path, data=text, mode=0o755 if path.startswith(SCRIPTS) else 0o644)
+    What is packed is what the key says: sources are read once, and of other files the digest is compared again.
+    """
+    entries = [read(path, file) for path, file in sorted(files.items())]
+    told = [[entry.path, entry.target or entry.sha256 or sha256(entry.data or b"").hexdigest()] for entry in (*entries, *others)]
+    key = digest_of_value({"files": told, "compiled": compiler.key})
+    return Content(kind, title, key, lambda: (*compiler.compiled(entries), *others))
 
-    key = digest_of_value({"files": digests, "compiled": compiler.key})
-    return Content(kind, title, key, entries)
+
+def read(path: str, file: Path) -> Entry:
+    if file.suffix == ".py":
+        return Entry(path, data=file.read_bytes())
+    with file.open("rb", buffering=0) as stream:
+        return Entry(path, source=str(file), size=file.stat().st_size, sha256=file_digest(stream, "sha256").hexdigest())

@@ -1,13 +1,13 @@
 """From what is to be in a layer to the layer: found by its key where it was made before, else written into the store."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from lykeion.adapters.images.codecs import PLAIN, Codec
 from lykeion.adapters.images.store import Meter, Store
 from lykeion.adapters.images.tar import stream
 from lykeion.core.content import digest_of_value
 from lykeion.core.images.entries import Content
-from lykeion.core.images.oci import KIND, TITLE, Layer
+from lykeion.core.images.oci import Layer, titled
 from lykeion.core.images.tree import arranged
 
 FORMAT = 1  # of the tars that are written; part of every key
@@ -33,7 +33,7 @@ def layer_key(content: Content, codec: Codec) -> str:
 def find(content: Content, codec: Codec, store: Store) -> Layer | None:
     """The layer of this content, if it was made before."""
     layer = store.recall(layer_key(content, codec))
-    return layer and entitled(layer, content)
+    return layer and titled(layer, content.kind, content.title)
 
 
 def make(content: Content, codec: Codec, store: Store) -> Made:
@@ -45,9 +45,4 @@ def make(content: Content, codec: Codec, store: Store) -> Made:
     blob = store.add(chosen.pack(tar), chosen.media_type)
     layer = Layer(blob, tar.digest)
     store.remember(layer_key(content, codec), layer)
-    return Made(entitled(layer, content), hit=False)
-
-
-def entitled(layer: Layer, content: Content) -> Layer:
-    """With what it is called for people, which is no part of its key."""
-    return replace(layer, descriptor=replace(layer.descriptor, annotations={KIND: content.kind, TITLE: content.title}))
+    return Made(titled(layer, content.kind, content.title), hit=False)

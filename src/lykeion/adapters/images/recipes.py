@@ -3,20 +3,19 @@
 Layers that change seldom lie below those that change often, so that most of an image is there already wherever one like it was.
 """
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from lykeion.adapters.images.code import code_content, platform_content
 from lykeion.adapters.images.model import ModelFile, model_parts
 from lykeion.adapters.images.pyc import Compiler
-from lykeion.core.content import digest_of_value
+from lykeion.core.content import canonical, digest_of_value
 from lykeion.core.images.entries import Content, Entry
 from lykeion.core.images.oci import Layer, Settings
 from lykeion.core.images.places import APP, LABEL, PACKAGES, PYTHON, SCRIPTS, VOLUME
 from lykeion.core.models.manifest import Manifest
-from lykeion.core.pipelines.signature import Signature
+from lykeion.core.pipelines.signature import ParameterSignature, Signature
 from lykeion.core.serving import names
 
 Part = Content | Layer | ModelFile
@@ -59,9 +58,8 @@ def training(name: str, folder: Path, files: tuple[str, ...], signatures: Mappin
     parts = (
         *under.base,
         *under.wheels,
-        platform_content(under.compiler),
+        platform_content(under.compiler, under.interpreter),
         code_content(folder, {*files, *sources}, under.compiler),
-        links({PYTHON: under.interpreter}),
     )
     told = {reference: summary(signature) for reference, signature in sorted(signatures.items())}
     return Recipe(
@@ -72,26 +70,31 @@ def training(name: str, folder: Path, files: tuple[str, ...], signatures: Mappin
             command=("run", f"/{APP}/{files[0]}") if files else ("--help",),
             env={**ENV, **under.env, "LYKEION_HOME": f"/{VOLUME}"},
             folder=f"/{APP}",
-            labels={f"{LABEL}.components": json.dumps(told, sort_keys=True), f"{LABEL}.pipeline": name},
+            labels={f"{LABEL}.components": canonical(told).decode(), f"{LABEL}.pipeline": name},
         ),
     )
 
 
 def summary(signature: Signature) -> dict[str, object]:
-    """What a component says of itself, without where its sources lie here."""
+    """What a component can be wired and given, and its identity; without what it does not say, since a label travels with each change."""
     told = signature.to_json()
-    return {name: told[name] for name in told if name not in ("component", "closure", "sources") and told[name]}
+    said = {name: told[name] for name in ("identity", "role", "inputs", "optional", "outputs", "partitions", "windowed") if told[name]}
+    unsaid = asdict(ParameterSignature("string"))
+    parameters = {
+        name: {key: value for key, value in given.items() if key == "type" or value != unsaid[key]}
+        for name, given in told["parameters"].items()
+    }
+    return said | ({"parameters": parameters} if parameters else {})
 
 
 def serving(manifest: Manifest, folder: Path, under: Foundation) -> Recipe:
     """The image that serves a version, whose files lie in `folder`."""
     name = f"{manifest.model}:{manifest.version}"
-    mount = f"{VOLUME}/models/{manifest.model}/{manifest.version}"
     parts = (
         *under.base,
         *under.wheels,
-        platform_content(under.compiler),
-        links({PYTHON: under.interpreter, mount: "/model"}),
+        platform_content(under.compiler, under.interpreter),
+        link(f"{VOLUME}/models/{manifest.model}/{manifest.version}", "/model"),
         *model_parts(manifest, folder),
     )
     labels = {
@@ -122,8 +125,6 @@ def server(manifest: Manifest) -> tuple[str, ...]:
     return ("lykeion.cli.main", "--help")
 
 
-def links(targets: Mapping[str, str]) -> Content:
-    """A layer of links that makes places of an image known by the names that servers and steps use."""
-    entries = [Entry(path, "link", target=target) for path, target in targets.items()]
-    title = ", ".join(f"/{path}" for path in sorted(targets))
-    return Content("settings", title, digest_of_value(dict(targets)), lambda: entries)
+def link(path: str, target: str) -> Content:
+    """A layer that makes a place of the image known by the name that servers use."""
+    return Content("settings", f"/{path}", digest_of_value({path: target}), lambda: [Entry(path, "link", target=target)])

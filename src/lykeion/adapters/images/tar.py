@@ -5,6 +5,7 @@ ustar, with a pax header only where ustar cannot say it (long or non-ASCII names
 
 import tarfile
 from collections.abc import Iterable, Iterator
+from hashlib import sha256
 from pathlib import Path
 
 from lykeion.core.images.entries import Entry
@@ -17,7 +18,7 @@ END = bytes(2 * BLOCK)
 
 
 def stream(entries: Iterable[Entry]) -> Iterator[bytes]:
-    """The tar of entries that are `arranged`, in pieces of about 1 MiB. Raises Corrupt where a file is not as long as its entry says."""
+    """The tar of entries that are `arranged`, in pieces of about 1 MiB. Raises Corrupt where a file is not what its entry says."""
     waiting = bytearray()
     for entry in entries:
         size = length(entry)
@@ -55,14 +56,16 @@ def header(entry: Entry, size: int) -> bytes:
 
 def pieces(entry: Entry) -> Iterator[bytes]:
     """The bytes of a file, as many as its entry says."""
-    left = entry.size
+    left, content = entry.size, sha256()
     try:
         with Path(entry.source).open("rb", buffering=0) as file:
             while left and (piece := file.read(min(left, CHUNK))):
                 left -= len(piece)
+                if entry.sha256:
+                    content.update(piece)
                 yield piece
             grown = bool(file.read(1))
     except OSError as error:
         raise Corrupt(f"{entry.source} cannot be read for the image: {error.strerror}") from error
-    if left or grown:
+    if left or grown or (entry.sha256 and content.hexdigest() != entry.sha256):
         raise Corrupt(f"{entry.source} changed while the image was built; build again when nobody writes to it")

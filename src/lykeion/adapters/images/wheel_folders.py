@@ -11,7 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import astuple, dataclass, replace
-from hashlib import sha256
+from hashlib import file_digest, sha256
 from pathlib import Path
 from tempfile import mkdtemp
 
@@ -77,7 +77,9 @@ class Folders:
         folder = self.folder(package)
         for file in (File(*one) for one in json.loads((folder / "files.json").read_bytes())):
             source = folder / "site" / file.stored
-            if sha256(source.read_bytes()).hexdigest() != file.sha256:
+            with source.open("rb", buffering=0) as stream:
+                told = file_digest(stream, "sha256").hexdigest()
+            if told != file.sha256:
                 remedy = f"somebody edited it: run uv cache clean {package.name}, delete {folder}, and build again"
                 raise Corrupt(f"{source} is not what {package.name} {package.version} says of it: {remedy}")
             yield Entry(file.place, mode=0o755 if file.executable else 0o644, source=str(source), size=file.size)

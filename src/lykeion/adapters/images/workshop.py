@@ -19,7 +19,7 @@ from lykeion.adapters.images.store import Store
 from lykeion.adapters.images.wheels import Wheels
 from lykeion.core.images.debs import parse_base_lock
 from lykeion.core.images.locks import Lock
-from lykeion.core.images.oci import Image
+from lykeion.core.images.oci import Image, titled
 from lykeion.core.images.references import Reference, parse_reference
 from lykeion.core.images.wheels import Target
 from lykeion.core.models.manifest import Manifest
@@ -96,7 +96,8 @@ class Workshop:
         interpreter = "/usr/local/bin/python3" if version else "/usr/bin/python3"
         compiler = Compiler(Target(version or HERE.version).python, self.cache / "compiled")
         kept = {name: value for name, value in env.items() if name not in ("PATH", "PYTHONPATH")}
-        return Foundation(image.layers, (), compiler, interpreter, kept)
+        layers = [titled(layer, "base", f"{at} of {len(image.layers)}") for at, layer in enumerate(image.layers, 1)]
+        return Foundation(tuple(layers), (), compiler, interpreter, kept)
 
     def pulled(self, reference: Reference) -> Image:
         try:

@@ -3,13 +3,13 @@
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 
 from lykeion.adapters.images.store import Meter, Store
 from lykeion.adapters.registry.client import Registry, Sent
 from lykeion.core.images.oci import INDEX, Descriptor, Image, read_image
 from lykeion.core.images.references import Reference
-from lykeion.errors import Corrupt, Invalid, Problem
+from lykeion.errors import Corrupt, Invalid, NotFound, Problem
 
 PLATFORM = {"architecture": "amd64", "os": "linux"}
 MOUNTS = 3  # repositories that are asked for a layer before it is sent
@@ -30,26 +30,39 @@ class Pushed:
 
 
 def push(store: Store, image: Image, registry: Registry, to: Reference, said: Said = unsaid) -> Pushed:
-    """Push an image of the store. A layer that another image of the same registry has is mounted from there.
+    """Push an image of the store. What the image that has the tag now is made of is there; a layer that another image of the same
+    registry has is mounted from there.
 
     Raises NotFound or Corrupt for a layer that is not (any more) here, and what the registry refuses.
     """
+    name = to.tag or image.digest
+    before, there = standing(registry, to.repository, name)
+    if before == image.digest:
+        return Pushed(to.at(image.digest), tuple(Sent("there") for _ in image.layers), 0)
     with store.using():
         layers: list[Sent] = []
-        elsewhere = holders(store, to)
+        elsewhere = cache(lambda: holders(store, to))  # asked for where something is not there
         for layer in image.layers:
             blob = layer.descriptor
-            if registry.has_blob(to.repository, blob.digest):
+            if blob.digest in there or registry.has_blob(to.repository, blob.digest):
                 layers.append(Sent("there"))
                 continue
             said(layer.title or blob.digest, sum(one.bytes for one in layers), sum(one.descriptor.size for one in image.layers))
-            layers.append(registry.upload(to.repository, blob, partial(store.read, blob.digest), elsewhere.get(blob.digest, [])[:MOUNTS]))
+            others = elsewhere().get(blob.digest, [])[:MOUNTS]
+            layers.append(registry.upload(to.repository, blob, partial(store.read, blob.digest), others))
         config = registry.upload(to.repository, image.config_descriptor, lambda start: iter((image.config[start:],)))
-        registry.put_manifest(to.repository, image.digest, image.manifest)
-        if to.tag:
-            registry.put_manifest(to.repository, to.tag, image.manifest)
+        registry.put_manifest(to.repository, name, image.manifest)
     sent = sum(one.bytes for one in (*layers, config)) + len(image.manifest)
     return Pushed(to.at(image.digest), tuple(layers), sent)
+
+
+def standing(registry: Registry, repository: str, name: str) -> tuple[str, frozenset[str]]:
+    """What a name stands for in a registry now: the manifest's digest, and the layers that it lists. "" where it stands for nothing."""
+    try:
+        manifest, descriptor = registry.manifest(repository, name)
+    except NotFound:
+        return "", frozenset()
+    return descriptor.digest, frozenset(str(one["digest"]) for one in json.loads(manifest).get("layers", ()))
 
 
 def holders(store: Store, to: Reference) -> dict[str, list[str]]:

@@ -11,7 +11,8 @@ Kind = Literal["base", "wheel", "wheels", "platform", "code", "settings", "model
 class Entry:
     """One entry of a layer. `path` is relative to the image's root, with "/", without "." and ".."; owner and time are always the same.
 
-    A file's bytes are `data`, or those of the file `source` on this machine (`size` bytes). `target`: where a link points, as it is
+    A file's bytes are `data`, or those of the file `source` on this machine (`size` bytes; `sha256` in hex, where it must be still that
+    when it is packed). `target`: where a link points, as it is
     written; of a hard link the path of the entry that it shares.
     """
 
@@ -21,6 +22,7 @@ class Entry:
     data: bytes | None = None
     source: str = ""
     size: int = 0
+    sha256: str = ""
     target: str = ""
 
 

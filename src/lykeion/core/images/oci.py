@@ -6,11 +6,12 @@ spaces), without a time: what is in an image decides its digest, nothing else.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
-from typing import Any
+from typing import Any, get_args
 
 from lykeion.core.content import canonical
+from lykeion.core.images.entries import Kind
 from lykeion.errors import Corrupt
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -23,7 +24,8 @@ TAR_ZSTD = f"{TAR}+zstd"
 
 LAYER_LIMIT = 100  # 127 is a hard limit elsewhere
 NOBODY = "65532:65532"
-KIND = "dev.lykeion.layer"  # annotation of a layer: base, wheel, wheels, platform, code, model …
+KIND = "dev.lykeion.layer"  # annotation of a layer: one of KINDS
+KINDS = frozenset(get_args(Kind))
 TITLE = "org.opencontainers.image.title"
 
 
@@ -106,6 +108,11 @@ class Image:
         return Descriptor(CONFIG, digest_of(self.config), len(self.config))
 
 
+def titled(layer: Layer, kind: Kind, title: str) -> Layer:
+    """The layer with what it is called for people; that is no part of its digest or its key."""
+    return replace(layer, descriptor=replace(layer.descriptor, annotations={KIND: kind, TITLE: title}))
+
+
 def digest_of(data: bytes) -> str:
     return f"sha256:{sha256(data).hexdigest()}"
 
@@ -127,14 +134,14 @@ def image(layers: Sequence[Layer], settings: Settings, annotations: Mapping[str,
                 "Labels": dict(settings.labels),
             },
             "rootfs": {"type": "layers", "diff_ids": [layer.diff_id for layer in layers]},
-            "history": [{"created_by": f"lykeion: {layer.kind} {layer.title}".rstrip()} for layer in layers],
+            "history": [{"created_by": f"{layer.kind} {layer.title}".strip()} for layer in layers],
         }
     )
     manifest: dict[str, Any] = {
         "schemaVersion": 2,
         "mediaType": MANIFEST,
         "config": Descriptor(CONFIG, digest_of(config), len(config)).to_json(),
-        "layers": [layer.descriptor.to_json() for layer in layers],
+        "layers": [replace(layer.descriptor, annotations={}).to_json() for layer in layers],  # the history tells what they are
     }
     if annotations:
         manifest["annotations"] = dict(annotations)
@@ -147,13 +154,25 @@ def read_image(manifest: bytes, config: bytes) -> Image:
         told, settings = json.loads(manifest), json.loads(config)
         descriptors = [Descriptor.from_json(raw) for raw in told["layers"]]
         diff_ids = [str(one) for one in settings["rootfs"]["diff_ids"]]
-        layers = tuple(Layer(descriptor, diff_id) for descriptor, diff_id in zip(descriptors, diff_ids, strict=True))
+        titles = told_by([str(raw.get("created_by")) for raw in settings.get("history", ())], len(diff_ids))
+        layers = tuple(
+            Layer(replace(descriptor, annotations={**descriptor.annotations, **title}), diff_id)
+            for descriptor, diff_id, title in zip(descriptors, diff_ids, titles, strict=True)
+        )
         named = Descriptor.from_json(told["config"])
     except (ValueError, KeyError, TypeError) as error:
         raise Corrupt(f"it is no image manifest with its config: {error!r}") from error
     if named.digest != digest_of(config):
         raise Corrupt(f"the config of the image is {digest_of(config)}, not {named.digest}; pull or build it again")
     return Image(layers, config, manifest)
+
+
+def told_by(history: Sequence[str], layers: int) -> list[dict[str, str]]:
+    """Annotations that say what each layer is, where the history is one that `image` wrote."""
+    words = [line.partition(" ")[::2] for line in history]
+    if len(words) != layers or not all(kind in KINDS for kind, _ in words):
+        return [{}] * layers
+    return [{KIND: kind, TITLE: title} if title else {KIND: kind} for kind, title in words]
 
 
 def artifact(artifact_type: str, blobs: Sequence[Descriptor], subject: Descriptor, annotations: Mapping[str, str] | None = None) -> bytes:
