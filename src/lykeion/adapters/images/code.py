@@ -1,10 +1,13 @@
 """The layers of code: an author's, as far as components need it, and Lykeion's own. Each file with its compiled form beside it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from functools import cache
 from hashlib import file_digest, sha256
-from importlib.metadata import distribution
+from importlib.metadata import distribution, version
 from pathlib import Path
 
+from lykeion.adapters.images.own_packages import OWN
 from lykeion.adapters.images.pyc import Compiler
 from lykeion.core.content import digest_of_value
 from lykeion.core.images.entries import Content, Entry, Kind
@@ -30,7 +33,7 @@ def code_content(folder: Path, names: Iterable[str], compiler: Compiler) -> Cont
         problems.append(Problem(f"the code has {size >> 20} MiB, {LARGEST >> 20} fit", field="files", file=str(folder), remedy=remedy))
     if problems:
         raise Invalid(problems)
-    return packed("code", f"/{APP}", {f"{APP}/{name}": file for name, file in files.items()}, compiler)
+    return packed("code", f"/{APP}", [read(f"{APP}/{name}", file) for name, file in files.items()], compiler)
 
 
 def inside(folder: Path, name: str, problems: list[Problem]) -> Path | None:
@@ -49,36 +52,35 @@ def inside(folder: Path, name: str, problems: list[Problem]) -> Path | None:
 
 def platform_content(compiler: Compiler, interpreter: str) -> Content:
     """Lykeion as it runs here: the package, what the installation says of it, the command, and the image's `interpreter` for it."""
-    installed = distribution("lykeion")
-    about = f"{PACKAGES}/lykeion-{installed.version}.dist-info"
-    texts = {f"{about}/{name}": (installed.read_text(name) or "").encode() for name in ("METADATA", "entry_points.txt")}
-    package = {f"{PACKAGES}/lykeion/{path.relative_to(PLATFORM).as_posix()}": path for path in sources(PLATFORM)}
-    others = [
-        Entry(f"{SCRIPTS}/lykeion", data=SCRIPT, mode=0o755),
-        Entry(PYTHON, "link", target=interpreter),
-        *(Entry(path, data=text) for path, text in texts.items()),
-    ]
-    return packed("platform", f"lykeion {installed.version}", package, compiler, others)
+    return packed("platform", f"lykeion {version(OWN)}", (*platform(), Entry(PYTHON, "link", target=interpreter)), compiler)
 
 
-def sources(folder: Path) -> Iterable[Path]:
-    """The files of a package, without what Python made of them."""
-    return (path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+@cache
+def platform() -> tuple[Entry, ...]:
+    """Read once: what is installed stays while a process runs."""
+    installed = distribution(OWN)
+    about = f"{PACKAGES}/{OWN}-{installed.version}.dist-info"
+    files = (path for path in PLATFORM.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    return (
+        *(read(f"{PACKAGES}/{OWN}/{path.relative_to(PLATFORM).as_posix()}", path) for path in sorted(files)),
+        *(text(f"{about}/{name}", (installed.read_text(name) or "").encode()) for name in ("METADATA", "entry_points.txt")),
+        replace(text(f"{SCRIPTS}/{OWN}", SCRIPT), mode=0o755),
+    )
 
 
-def packed(kind: Kind, title: str, files: Mapping[str, Path], compiler: Compiler, others: Sequence[Entry] = ()) -> Content:
-    """The layer of these files (path in the image -> file here) and other entries, with compiled forms.
-
-    What is packed is what the key says: sources are read once, and of other files the digest is compared again.
-    """
-    entries = [read(path, file) for path, file in sorted(files.items())]
-    told = [[entry.path, entry.target or entry.sha256 or sha256(entry.data or b"").hexdigest()] for entry in (*entries, *others)]
-    key = digest_of_value({"files": told, "compiled": compiler.key})
-    return Content(kind, title, key, lambda: (*compiler.compiled(entries), *others))
+def packed(kind: Kind, title: str, entries: Sequence[Entry], compiler: Compiler) -> Content:
+    """The layer of these entries and their compiled forms."""
+    told = [[entry.path, entry.target or entry.sha256] for entry in entries]
+    return Content(kind, title, digest_of_value({"entries": told, "compiled": compiler.key}), lambda: compiler.compiled(entries))
 
 
 def read(path: str, file: Path) -> Entry:
+    """What is packed is what the key says: a source is read once, and of another file the digest is compared again."""
     if file.suffix == ".py":
-        return Entry(path, data=file.read_bytes())
+        return text(path, file.read_bytes())
     with file.open("rb", buffering=0) as stream:
         return Entry(path, source=str(file), size=file.stat().st_size, sha256=file_digest(stream, "sha256").hexdigest())
+
+
+def text(path: str, data: bytes) -> Entry:
+    return Entry(path, data=data, sha256=sha256(data).hexdigest())

@@ -12,6 +12,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 from lykeion.adapters.images.own_packages import installed_versions, own_requirements
@@ -71,7 +72,7 @@ class Requirements:
         self.cache.mkdir(parents=True, exist_ok=True)
         name.write_text(given)
         told = self._kept([*lines, given], [*arguments, "--constraints", str(name)], "\n".join(lines) if source == "-" else "", folder)
-        return from_pylock(tomllib.loads(told).get("packages", []))
+        return resolved(told)
 
     def _kept(self, decided_by: Sequence[str], arguments: Sequence[str], given: str, folder: str | Path) -> str:
         """What uv says, or what it said before to the same."""
@@ -90,6 +91,12 @@ class Requirements:
         beside.write_text(ended.out)
         beside.replace(kept)
         return ended.out
+
+
+@lru_cache(maxsize=8)
+def resolved(told: str) -> Lock:
+    """What uv writes down; reading it takes as long as all else that a finished image asks."""
+    return from_pylock(tomllib.loads(told).get("packages", []))
 
 
 def texts(file: Path) -> Iterator[str]:
