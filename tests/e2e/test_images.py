@@ -58,8 +58,8 @@ def words(cli, base):
 
 def test_an_image_has_the_layers_that_were_said_and_lacks_no_library(words):
     kinds = [layer["kind"] for layer in words["layers"]]
-    assert (kinds[0], kinds[-3:]) == ("base", ["platform", "code", "settings"])
-    assert set(kinds[1:-3]) <= {"wheel", "wheels"}
+    assert (kinds[0], kinds[-2:]) == ("base", ["platform", "code"])
+    assert set(kinds[1:-2]) <= {"wheel", "wheels"}
     assert words["missing_libraries"] == []
 
 
