@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
 
+from lykeion.adapters.containers.chosen import Containers
 from lykeion.adapters.local.children import LocalChildren
 from lykeion.adapters.local.home import Home
 from lykeion.adapters.local.resources import SqliteResources
@@ -48,6 +49,7 @@ class Platform:
     components: Catalogue
     repository: Repository
     repository_url: str
+    containers: Containers
 
     def resolve(self, selector: str) -> ModelVersion | None:
         """The version that "model@alias", "model@3" or "model@sha256:…" names now; None where there is none."""
@@ -137,12 +139,14 @@ def local(home: str | None = None) -> Platform:
         components=Catalogue(place.cache / "components"),
         repository=open_repository(url),
         repository_url=url,
+        containers=Containers(place.root / "images"),
     )
 
 
 def tasks_engine(platform: Platform) -> Tasks:
     """The engine that runs steps. Raises Unavailable where another process of this home has it."""
-    return Tasks(platform.home.root, runner=RUNNER, outputs=platform.outputs, secrets=Secrets(platform.home.root / "secrets"))
+    secrets = Secrets(platform.home.root / "secrets")
+    return Tasks(platform.home.root, runner=RUNNER, outputs=platform.outputs, secrets=secrets, containers=platform.containers.runtime)
 
 
 def children(platform: Platform, tasks: Tasks | None, services: bool) -> LocalChildren:
@@ -161,6 +165,7 @@ def trainings(platform: Platform, engine: LocalChildren, only: str | None = None
         platform.repository_url,
         platform.clock,
         only,
+        containers=platform.containers,
     )
 
 

@@ -2,19 +2,16 @@
 
 import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.metadata import version
-from pathlib import Path
 
 from lykeion.adapters.images.build import Built, build
 from lykeion.adapters.images.store import Store
 from lykeion.adapters.images.workshop import Workshop
 from lykeion.adapters.local.home import Home
-from lykeion.adapters.registry.client import Registry
-from lykeion.adapters.registry.http import Http
-from lykeion.adapters.registry.logins import login_for
+from lykeion.adapters.registry.connect import registry as registry
 from lykeion.adapters.registry.push import Pushed, Said, pull, push, unsaid
 from lykeion.assembly import Platform
 from lykeion.core.images.oci import Image
@@ -39,15 +36,6 @@ def workshop(home: Home, base: str = "") -> Workshop:
             return pull(store, there, reference)
 
     return Workshop(home.cache / "images", store, brought, base or os.environ.get("LYKEION_IMAGE_BASE", ""))
-
-
-@contextmanager
-def registry(host: str) -> Iterator[Registry]:
-    """A registry, as whoever is logged in there. LYKEION_REGISTRY_CA names certificates that are trusted besides."""
-    ca = os.environ.get("LYKEION_REGISTRY_CA")
-    plain = True if host in os.environ.get("LYKEION_REGISTRY_PLAIN", "").split(",") else None
-    with Registry(Http(host, login_for(host), plain=plain, ca=Path(ca) if ca else None)) as opened:
-        yield opened
 
 
 def destination(name: str, given: str = "") -> Reference | None:

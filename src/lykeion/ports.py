@@ -5,6 +5,7 @@ Outputs       the volume: what steps left, by cache key
 ObjectStore   the model repository's bytes
 Components    what a component says of itself
 Images        images of models' versions, in a registry
+Containers    images that steps run
 Clock         time
 """
 
@@ -151,3 +152,14 @@ class Images(Protocol):
 
     def delete(self, reference: str) -> None:
         """Take an image, named by its digest, out of the registry. One that is not there is passed over. Raises LykeionError."""
+
+
+class Containers(Protocol):
+    """What runs the images of steps."""
+
+    def pinned(self, image: str) -> str:
+        """An image by what it is now, "NAME@sha256:…".
+
+        Raises Invalid where it names none, NotFound where there is none of that name, Unavailable where its registry does not answer, or
+        nothing here can run images: then with the reason and what to install.
+        """

@@ -20,7 +20,7 @@ from lykeion.core.resources import Metadata, Pipeline, PipelineRef, StepStatus, 
 from lykeion.core.values import Child, Decision, Observed, StepResult, Task
 from lykeion.daemons.lookup import Lookup
 from lykeion.daemons.planning import plan
-from lykeion.errors import NotFound
+from lykeion.errors import Invalid, NotFound, Problem
 
 FORESEEN = "foreseen"
 
@@ -37,7 +37,7 @@ def first_decision(
 ) -> tuple[Decision, dict[str, Child]]:
     """What the controller would decide first, fingerprints taken in this process."""
     now = platform.clock.now()
-    planned = plan(pipeline, parameters, None, platform.components)
+    planned = plan(pipeline, parameters, None, platform.components, only, containers=platform.containers)
     spec = TrainingSpec(pipeline_ref=PipelineRef(name=pipeline.name), parameters=dict(parameters), steps=only)
     status = begin(planned, only, Lookup(platform.resolve), 0, now)
     training = Training(metadata=Metadata(name=FORESEEN, uid=FORESEEN), spec=spec, status=status)
@@ -91,7 +91,7 @@ def needed_by(platform: Platform, name: str, parameters: Mapping[str, Any], step
     """The steps that one needs, itself not counted. Raises NotFound where there is no such step."""
     pipeline = platform.resources.get("Pipeline", name)
     assert isinstance(pipeline, Pipeline)
-    spec = plan(pipeline, parameters, None, platform.components).pipeline
+    spec = plan(pipeline, parameters, None, platform.components, containers=platform.containers).pipeline
     if step not in {one.name for one in spec.steps}:
         raise NotFound(f"{name} has no step {step!r}: its steps are {', '.join(one.name for one in spec.steps)}")
     return tuple(sorted(closure(spec, [step]) - {step}))
@@ -108,6 +108,9 @@ def run_alone(platform: Platform, name: str, parameters: Mapping[str, Any], step
         update={"steps": tuple(one.model_copy(update={"cache": "never"}) if one.name == step else one for one in pipeline.spec.steps)}
     )
     decision, _ = first_decision(platform, pipeline.model_copy(update={"spec": uncached}), parameters, (step,))
+    if any(one.image for one in pipeline.spec.steps if one.name == step):
+        remedy = "run it with the others, and look at its log: lykeion logs TRAINING STEP"
+        raise Invalid([Problem(f"step {step} runs an image; only a component runs in this process", "--step", step, remedy=remedy)])
     task = next((one for one in decision.apply if isinstance(one, Task) and one.steps[0].step == step and one.steps[0].mode == "run"), None)
     if task is None:
         waiting = next(one.message for one in decision.status.steps if one.name == step)

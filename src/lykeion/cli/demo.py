@@ -75,7 +75,7 @@ def fetched(platform: Platform) -> Path:
 def indexed(platform: Platform, listings: Path) -> Training:
     """Run the photo-search pipeline over a catalogue. Raises LykeionError where it does not succeed."""
     words = (f"listings={listings}", f"family={FAMILY}")
-    pipeline, parameters = pipeline_to_run(str(pipeline_file()), words, platform.components)
+    pipeline, parameters = pipeline_to_run(str(pipeline_file()), words, platform.components, platform.containers)
     platform.resources.apply(pipeline)
     name = create(platform, pipeline.name, parameters, (), str(pipeline_file())).name
     with Steps() as show:

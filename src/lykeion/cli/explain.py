@@ -26,7 +26,7 @@ def main(args: Namespace) -> int:
 
 def explained(platform: Platform, args: Namespace) -> int:
     if Path(args.what).is_file():
-        steps = foresee(platform, *pipeline_to_run(args.what, args.parameter, platform.components))
+        steps = foresee(platform, *pipeline_to_run(args.what, args.parameter, platform.components, platform.containers))
     else:
         training = platform.resources.get("Training", args.what)
         assert isinstance(training, Training)

@@ -12,7 +12,7 @@ from lykeion.core.resources.metadata import SOURCE_FILE
 from lykeion.core.resources.parse import parse, read
 from lykeion.daemons.planning import faults, plan
 from lykeion.errors import Invalid, Problem
-from lykeion.ports import Components
+from lykeion.ports import Components, Containers
 
 ENDINGS = (".yaml", ".yml")
 
@@ -66,7 +66,9 @@ def sourced(resource: Resource, path: Path | None) -> Resource:
     return resource.model_copy(update={"metadata": metadata})
 
 
-def pipeline_to_run(name: str, words: Sequence[str], components: Components, only: Sequence[str] = ()) -> tuple[Pipeline, dict[str, Any]]:
+def pipeline_to_run(
+    name: str, words: Sequence[str], components: Components, containers: Containers, only: Sequence[str] = ()
+) -> tuple[Pipeline, dict[str, Any]]:
     """The one Pipeline of a file, and its parameters with those given as `name=value` words.
 
     Raises Invalid with everything that keeps it from being run: in the file, in its components, in the words.
@@ -88,7 +90,7 @@ def pipeline_to_run(name: str, words: Sequence[str], components: Components, onl
     if reading.problems:
         raise Invalid([*faults(reading, found[0], folder, given, components), *wrong])
     try:
-        plan(pipeline, given, None, components, only)
+        plan(pipeline, given, None, components, only, containers=containers)
     except Invalid as error:
         wrong = [*error.problems, *wrong]
     if wrong:

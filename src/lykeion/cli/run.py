@@ -37,7 +37,7 @@ def run_options(parser: ArgumentParser) -> None:
 def main(args: Namespace) -> int:
     with local(args.home) as platform:
         named = (*args.only, args.step) if args.step else tuple(args.only)
-        pipeline, parameters = pipeline_to_run(args.file, args.parameter, platform.components, named)
+        pipeline, parameters = pipeline_to_run(args.file, args.parameter, platform.components, platform.containers, named)
         platform.resources.apply(pipeline)
         if args.step:
             return alone(platform, pipeline.name, parameters, args)

@@ -58,13 +58,14 @@ class Task:
 
     `name` is unique in the install and says the attempt. A worker is killed when `timeout` seconds have passed.
     `environment` says what the steps import (locally: which warm parent forks them). Inputs, outputs and models in `steps`
-    are relative to the volume. `cached=False`: the result is not to be found by its key again.
+    are relative to the volume. `image` ("NAME@sha256:…") has what the steps run, without a network unless `network` says so.
     """
 
     name: str
     owner: Ref
     steps: tuple[StepFile, ...]
     image: str | None = None
+    network: bool = False
     imports: tuple[str, ...] = ()
     models: tuple[ModelVersion, ...] = ()
     partitions: int = 0

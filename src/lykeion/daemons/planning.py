@@ -3,12 +3,14 @@
 Whatever is wrong is told at once: `plan` raises all problems of a pipeline that can be read, `faults` adds those to what a file shows.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from lykeion.core.pipelines.begin import Surroundings, unknown_steps
 from lykeion.core.pipelines.check import check
+from lykeion.core.pipelines.graph import closure
+from lykeion.core.pipelines.image_steps import pinned
 from lykeion.core.pipelines.parameters import GIVEN, read_parameters
 from lykeion.core.pipelines.signature import Signature
 from lykeion.core.pipelines.template import Values, fill_spec
@@ -16,22 +18,30 @@ from lykeion.core.resources.metadata import SOURCE_FILE
 from lykeion.core.resources.parse import Parsed, Reading, all_problems, in_order, lines_of, touches
 from lykeion.core.resources.pipeline import Pipeline, PipelineSpec
 from lykeion.core.resources.places import Lines, Place
-from lykeion.core.resources.suggest import STAND_IN
 from lykeion.core.resources.training import WindowSpec
-from lykeion.errors import Invalid, Problem
-from lykeion.ports import Components
+from lykeion.errors import Invalid, NotFound, Problem
+from lykeion.ports import Components, Containers
 
 LOCK = "spec.environment.requirements"
 
 
 def plan(
-    pipeline: Pipeline, parameters: Mapping[str, Any], window: WindowSpec | None, components: Components, only: Sequence[str] = ()
+    pipeline: Pipeline,
+    parameters: Mapping[str, Any],
+    window: WindowSpec | None,
+    components: Components,
+    only: Sequence[str] = (),
+    *,
+    containers: Containers,
 ) -> Surroundings:
-    """Raises Invalid with everything that keeps the pipeline from being run: parameters, components, what does not fit together."""
+    """Raises Invalid with everything that keeps the pipeline from being run: parameters, components, images, what does not fit together.
+
+    Raises Unavailable where its images cannot be run here, or their registry does not answer.
+    """
     source = pipeline.metadata.annotations.get(SOURCE_FILE, "")
     folder = str(Path(source).parent) if source else ""
     values, wrong = read_parameters(pipeline.spec, parameters)
-    wrong += [*unknown_steps(pipeline.spec, only), *images(pipeline.spec, Place(source, path=("spec",)))]
+    wrong += unknown_steps(pipeline.spec, only)
     signatures, unfound = described(pipeline.spec, folder, components)
     spec = pipeline.spec
     if not wrong:
@@ -43,6 +53,9 @@ def plan(
         place = Place(source, lines_written(pipeline, source), ("spec",))
         unfit = check(spec, signatures, source, place.lines, filled=not wrong)
         raise Invalid(once([*wrong, *(placed(problem, spec, place) for problem in unfound), *unfit]))
+    if any(step.image for step in spec.steps):
+        needed = closure(spec, only or (step.name for step in spec.steps))
+        spec = with_images(spec, needed, containers, Place(source, lines_written(pipeline, source), ("spec",)))
     return Surroundings(spec, folder, signatures)
 
 
@@ -82,7 +95,7 @@ def faults(reading: Reading, parsed: Parsed, folder: str, parameters: Mapping[st
         if not any(touches(f"spec.{problem.field}", field) for field in parsed.repaired)
     ]
     place = parsed.place.at("spec")
-    here = [*all_problems(reading, signatures), *images(spec, place), *(placed(problem, spec, place) for problem in unfound)]
+    here = [*all_problems(reading, signatures), *(placed(problem, spec, place) for problem in unfound)]
     return [*in_order(here), *wrong]
 
 
@@ -107,15 +120,22 @@ def asked(components: Components, folder: str, wanted: Sequence[str], lock: Path
         return {}, [Problem(f"cannot be read: {error.strerror}", file=str(error.filename or folder))]
 
 
-def images(spec: PipelineSpec, place: Place) -> list[Problem]:
-    """Steps that run an image wait for an engine that can."""
-    return [
-        place.at("steps", number, "image").problem(
-            f"step {step.name} runs an image; this engine runs components only", "use a component", step.image
-        )
-        for number, step in enumerate(spec.steps)
-        if step.image and step.image != STAND_IN
-    ]
+def with_images(spec: PipelineSpec, needed: Collection[str], containers: Containers, place: Place) -> PipelineSpec:
+    """The pipeline with the images of the steps that are needed by digest. Raises Invalid with all that there are not, Unavailable."""
+    images: dict[str, str] = {}
+    problems: list[Problem] = []
+    for number, step in enumerate(spec.steps):
+        if step.image is None or step.name not in needed or step.image in images:
+            continue
+        try:
+            images[step.image] = containers.pinned(step.image)
+        except Invalid as error:
+            problems += (place.at("steps", number, "image").problem(one.message, one.remedy, step.image) for one in error.problems)
+        except NotFound as error:
+            problems.append(place.at("steps", number, "image").problem(str(error), "", step.image))
+    if problems:
+        raise Invalid(problems)
+    return pinned(spec, images)
 
 
 def lock_of(spec: PipelineSpec, folder: str) -> tuple[Path | None, list[Problem]]:

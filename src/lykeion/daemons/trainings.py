@@ -17,7 +17,7 @@ from lykeion.core.values import Json, ModelVersion, Observed, Ref
 from lykeion.daemons.lookup import Lookup
 from lykeion.daemons.planning import plan
 from lykeion.errors import Conflict, Invalid, LykeionError, NotFound, Problem, Unavailable
-from lykeion.ports import Children, Clock, Components, Outputs, Resources
+from lykeion.ports import Children, Clock, Components, Containers, Outputs, Resources
 
 WRITE_EVERY = timedelta(seconds=0.5)
 
@@ -45,9 +45,11 @@ class Trainings:
         repository: str,
         clock: Clock,
         only: str | None = None,
+        *,
+        containers: Containers,
     ) -> None:
         self.resources, self.children, self.outputs, self.components = resources, children, outputs, components
-        self.resolve, self.repository, self.clock, self.only = resolve, repository, clock, only
+        self.resolve, self.repository, self.clock, self.only, self.containers = resolve, repository, clock, only, containers
         self.moving: dict[str, Moving] = {}
         self.seen = -1
 
@@ -137,7 +139,8 @@ class Trainings:
         generation = training.metadata.generation
         try:
             spec = training.spec
-            planned = plan(self.pipeline_of(training), spec.parameters, spec.window, self.components, spec.steps)
+            pipeline = self.pipeline_of(training)
+            planned = plan(pipeline, spec.parameters, spec.window, self.components, spec.steps, containers=self.containers)
             return begin(planned, spec.steps, Lookup(self.resolve), generation, now)
         except LykeionError as error:  # also where the repository cannot be read: nothing has been done yet, so it is run again as a whole
             return refused(error, generation, now)

@@ -14,6 +14,7 @@ from lykeion.errors import Invalid, Problem
 from lykeion.testing.builders import pipeline, signatures
 from lykeion.testing.children import FakeChildren
 from lykeion.testing.clock import FakeClock
+from lykeion.testing.containers import KnownImages
 from lykeion.testing.engine import succeeded
 from lykeion.testing.outputs import FakeOutputs
 from lykeion.testing.resources import FakeResources
@@ -47,7 +48,17 @@ class Shop:
         self.loop = self.new_loop()
 
     def new_loop(self, only: str | None = None) -> Trainings:
-        return Trainings(self.resources, self.children, self.outputs, self.components, self.resolve, "file:///models", self.clock, only)
+        return Trainings(
+            self.resources,
+            self.children,
+            self.outputs,
+            self.components,
+            self.resolve,
+            "file:///models",
+            self.clock,
+            only,
+            containers=KnownImages(),
+        )
 
     def resolve(self, selector: str):
         found = self.versions.get(selector)

@@ -8,8 +8,11 @@ from lykeion.components.catalogue import Catalogue
 from lykeion.core.resources.metadata import SOURCE_FILE
 from lykeion.core.resources.parse import parse, read
 from lykeion.daemons.planning import faults, plan
-from lykeion.errors import Invalid
+from lykeion.errors import Invalid, Unavailable
+from lykeion.testing.containers import KnownImages
 
+HERE = KnownImages()
+DIGEST = f"sha256:{'1' * 64}"
 HEAD = "apiVersion: lykeion.dev/v1alpha1\nkind: Pipeline\nmetadata: {name: p}\nspec:\n"
 CODE = """from typing import Annotated
 
@@ -49,7 +52,7 @@ def loaded(path: Path):
 
 def told(path: Path, components, parameters=None, only=()) -> list[str]:
     with pytest.raises(Invalid) as error:
-        plan(loaded(path), parameters or {}, None, components, only)
+        plan(loaded(path), parameters or {}, None, components, only, containers=HERE)
     return [str(problem).replace(f"{path.parent}/", "") for problem in error.value.problems]
 
 
@@ -57,7 +60,7 @@ def test_parameters_are_filled_in_and_components_described(file, components):
     path = file(
         '  parameters: {size: {type: integer}}\n  steps:\n    - {name: a, component: "./work.py:make", with: {size: "${parameters.size}"}}\n'
     )
-    planned = plan(loaded(path), {"size": "4"}, None, components)
+    planned = plan(loaded(path), {"size": "4"}, None, components, containers=HERE)
     assert planned.pipeline.steps[0].with_ == {"size": 4}
     assert planned.folder == str(path.parent)
     assert planned.signatures["./work.py:make"].identity
@@ -89,11 +92,40 @@ def test_bad_parameters_do_not_hide_bad_components_nor_unknown_steps(file, compo
         assert any(part in one for one in found), found
 
 
-def test_images_are_refused_each(file, components):
+IMAGES = """  steps:
+    - {name: a, image: x:1, outputs: [out]}
+    - {name: b, image: x:1, inputs: {given: a.out}, command: [run]}
+"""
+
+
+def test_images_are_pinned_when_a_run_is_planned(file, components):
+    planned = plan(loaded(file(IMAGES)), {}, None, components, containers=KnownImages({"x:1": DIGEST}))
+    assert [step.image for step in planned.pipeline.steps] == [f"x:1@{DIGEST}"] * 2
+
+
+def test_images_that_there_are_not_are_told_each_where_it_stands(file, components):
     path = file("  steps:\n    - {name: a, image: x:1, outputs: [out]}\n    - {name: b, image: y:1}\n")
-    found = told(path, components)
-    assert [one.split(": ")[0] for one in found] == ["p.yaml", "p.yaml"]
-    assert all("this engine runs components only" in one for one in found)
+    assert told(path, components) == [
+        "p.yaml:6: spec.steps[0].image: there is no image 'x:1' here",
+        "p.yaml:7: spec.steps[1].image: there is no image 'y:1' here",
+    ]
+
+
+def test_an_image_of_a_step_that_is_not_needed_is_not_asked_for(file, components):
+    path = file("  steps:\n    - {name: a, image: x:1, outputs: [out]}\n    - {name: b, image: y:1}\n")
+    planned = plan(loaded(path), {}, None, components, ["a"], containers=KnownImages({"x:1": DIGEST}))
+    assert [step.image for step in planned.pipeline.steps] == [f"x:1@{DIGEST}", "y:1"]
+
+
+def test_where_nothing_runs_images_that_is_the_reason(file, components):
+    nothing = KnownImages({"x:1": Unavailable("images cannot be run on this machine: bwrap is not installed")})
+    with pytest.raises(Unavailable, match="cannot be run on this machine"):
+        plan(loaded(file(IMAGES)), {}, None, components, containers=nothing)
+
+
+def test_workers_cannot_share_the_work_of_an_image(file, components):
+    path = file("  steps:\n    - {name: a, image: x:1, outputs: [out], parallelism: 2}\n")
+    assert "has one worker" in told(path, components)[0]
 
 
 def test_requirements_that_are_not_there_are_told_beside_the_rest(file, components):
@@ -109,7 +141,7 @@ def test_a_file_that_is_gone_or_changed_costs_only_the_lines(file, components):
     for change in (lambda: path.write_text("other"), lambda: path.write_bytes(b"\xff"), path.unlink):
         change()
         with pytest.raises(Invalid, match=r"spec\.steps\[0\]\.with\.size: must be at most 10"):
-            plan(pipeline, {}, None, components)
+            plan(pipeline, {}, None, components, containers=HERE)
 
 
 def test_nothing_is_told_twice(file, components):

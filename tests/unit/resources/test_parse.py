@@ -148,7 +148,7 @@ def test_all_problems_come_at_once_in_the_order_of_the_file():
         (
             "- {name: a, component: 'm:f', command: [x]}",
             "",
-            "command and outputs belong to a step with an image; a component says its own",
+            "command, outputs and network belong to a step with an image; a component says its own",
             "",
         ),
         ("- {name: a, component: 'm:f', parallelism: 0}", "parallelism", "must be at least 1, not the number 0", ""),

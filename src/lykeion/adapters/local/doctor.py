@@ -13,6 +13,7 @@ from hashlib import file_digest
 from importlib.util import find_spec
 from pathlib import Path
 
+from lykeion.adapters.containers.chosen import Containers
 from lykeion.adapters.local.containment import tokened
 from lykeion.adapters.local.home import Home
 from lykeion.adapters.local.locks import holder, is_held
@@ -52,6 +53,7 @@ def check_all(home: Home, port: int, serving: bool = False) -> list[Check]:
         lambda: room(home),
         limits,
         lambda: memory_limits(home),
+        containers,
         lambda: free_port(port, serving),
         lambda: locks(home),
         lambda: strays(home, serving),
@@ -121,6 +123,12 @@ def memory_limits(home: Home) -> Iterator[Check]:
             (place / f"lykeion-doctor-{home.token}").rmdir()
     detail = "exact, by cgroups" if exact else "by address space: a step's limit counts what it maps, too"
     yield Check("memory limits", True if exact else None, detail, "delegate a cgroup to this user for exact ones")
+
+
+def containers() -> Iterator[Check]:
+    """What runs the images of steps; nobody needs it who has no such steps."""
+    name, passed_over = Containers(Path()).found
+    yield Check("containers", bool(name) or None, name or passed_over, "apt install bubblewrap")
 
 
 def free_port(port: int, serving: bool) -> Iterator[Check]:

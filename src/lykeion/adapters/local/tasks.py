@@ -27,7 +27,7 @@ from lykeion.adapters.volume.outputs import DirectoryOutputs
 from lykeion.adapters.volume.partitions import Partitions
 from lykeion.core.pipelines.contract import ERROR_FILE, RESULT_FILE, StepFile
 from lykeion.core.values import Child, Ref, StepResult, Task
-from lykeion.errors import Corrupt, LykeionError, NotFound
+from lykeion.errors import Corrupt, LykeionError, NotFound, Unavailable
 
 RESERVE = 4 << 20  # bytes kept free for the state of what runs
 RETRY_SECONDS = 1.0
@@ -36,6 +36,10 @@ CANCELLED = Failure("Cancelled", "it was cancelled")
 
 def no_secrets(name: str, key: str) -> str:
     raise NotFound(f"there is no secret {name}.{key}: this engine was started without secrets")
+
+
+def no_containers() -> str:
+    raise Unavailable("this engine was started without anything that runs images")
 
 
 class Turn(NamedTuple):
@@ -49,7 +53,8 @@ class Turn(NamedTuple):
 class Tasks:
     """The tasks of one home. Raises Unavailable where another process has them.
 
-    runner: "module:function" that a step's process calls. secrets: (name, key) -> value; raises NotFound.
+    runner: "module:function" that a step's process calls. secrets: (name, key) -> value; raises NotFound. containers: the name of what
+    runs images here; raises Unavailable.
     """
 
     def __init__(
@@ -59,6 +64,7 @@ class Tasks:
         runner: str,
         slots: int | None = None,
         secrets: Callable[[str, str], str] = no_secrets,
+        containers: Callable[[], str] = no_containers,
         outputs: DirectoryOutputs | None = None,
     ) -> None:
         self.home = home.resolve()
@@ -66,6 +72,7 @@ class Tasks:
         self.outputs = outputs or DirectoryOutputs(self.home)
         self.partitions = Partitions(self.home, self.outputs)
         self._secrets = secrets
+        self._containers = containers
         self._lock = Lock(self.home / "locks" / "tasks", "an engine that runs steps")
         self._lock.acquire()
         self._groups = Groups(self.home)
@@ -90,10 +97,6 @@ class Tasks:
         book = self._books.setdefault(task.owner, {})
         book[task.name] = Child(task.name, "Task")
         job = self._jobs[task.name] = Job(task, book)
-        if task.image is not None:
-            job.failure = Failure("ImageNotSupported", "this engine runs components in processes; it cannot run `image:` steps")
-            self._finish(job)
-            return
         turns = self._turns(job)
         job.waiting = len(turns)
         job.partitions = sum(len(step.partitions or ()) for turn in turns for step in turn.steps)
@@ -248,6 +251,7 @@ class Tasks:
             "env": {**task.env, **secrets},
             "memory": task.resources.memory,
             "cgroup": group.procs if group else None,
+            "container": self._container(task),
         }
         point("before_send")
         try:
@@ -264,6 +268,12 @@ class Tasks:
         if parent.ready:
             self._runs(job, worker)
         return True
+
+    def _container(self, task: Task) -> dict[str, Any] | None:
+        """What the process of a step that runs an image is told of it. Raises Unavailable."""
+        if task.image is None:
+            return None
+        return {"home": str(self.home), "image": task.image, "runtime": self._containers(), "network": task.network}
 
     def _runs(self, job: Job, worker: Worker) -> None:
         """Its parent has nothing to do but to fork it."""

@@ -36,7 +36,9 @@ ONE_THREAD = {  # keeps imports from starting threads; removed again before the 
 }
 IN_STEPS = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "ORT_DISABLE_TELEMETRY": "1"}
 
-Runner = Callable[[StepFile, Callable[[str, StepFile, int | None], None]], int]
+Seal = Callable[[str, StepFile, int | None], None]  # folder, step, partition
+Runner = Callable[[StepFile, Seal], int]
+CONTAINERS = "lykeion.adapters.containers.step"  # imported by steps that run an image: the parent stays light
 
 
 @dataclass(slots=True)
@@ -130,11 +132,17 @@ class Parent:
             for pidfd in self.running:
                 os.close(pidfd)
             prepare(request)
-            code = run_all(steps, request["logs"], self.run)
+            code = run_all(steps, request["logs"], self.runner(request))
         finally:
             if sys.exc_info()[0] is not None:
                 traceback.print_exc()
             os._exit(code)
+
+    def runner(self, request: Mapping[str, Any]) -> Runner:
+        if request["container"] is None:
+            return self.run
+        run: Runner = importlib.import_module(CONTAINERS).Contained.of(request).run
+        return run
 
     def ended(self, pidfd: int) -> None:
         """Kill what the step left in its group and elsewhere, then report."""
@@ -153,12 +161,13 @@ class Parent:
 
 def prepare(request: Mapping[str, Any]) -> None:
     """Environment, memory, random numbers: what a step has for itself."""
-    for variable, value in {**request["env"], containment.STEP_TOKEN: request["attempt"]}.items():
+    own = request["env"] if request["container"] is None else {}
+    for variable, value in {**own, containment.STEP_TOKEN: request["attempt"]}.items():
         os.environ[variable] = value  # `update` asks what sort of mapping it is given, which costs more than all the rest
     if request["cgroup"]:
         with open(request["cgroup"], "w") as procs:
             procs.write("0")
-    elif request["memory"]:
+    elif request["memory"] and request["container"] is None:
         containment.limit_address_space(request["memory"])
     if "numpy.random" in sys.modules:
         sys.modules["numpy.random"].seed()  # a fork inherits the state: every step would draw the same numbers

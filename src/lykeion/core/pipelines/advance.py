@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from lykeion.core.pipelines.contract import StepFile
+from lykeion.core.pipelines.image_steps import signature_of
 from lykeion.core.pipelines.inputs import Blocked, Inputs, Waiting, gather
 from lykeion.core.pipelines.keys import KeyMaterial, deciding_parameters, effective_parameters
 from lykeion.core.pipelines.signature import Signature
@@ -58,7 +59,7 @@ def advance(step: Step, run: Run) -> Advance:
     if isinstance(inputs, Blocked):
         phase = "Failed" if inputs.failed else "Skipped"
         return Advance(ended(status, phase, run.observed.now, reason=inputs.reason, message=inputs.message))
-    signature = run.signatures[step.component or ""]
+    signature = signature_of(step, run.signatures)
     if signature.fingerprint and not status.fingerprint:
         return fingerprinted(step, signature, inputs, status, run)
     if not status.key:
@@ -236,6 +237,7 @@ def task(step: Step, signature: Signature, inputs: Inputs, status: StepStatus, r
         attempt=status.attempts,
         closure=signature.closure,
         sources=signature.sources,
+        command=step.command,
         material=material_of(step, signature, inputs, status, run).to_dict() if runs else {},
     )
     env, secrets = split_env(step.env)
@@ -243,6 +245,8 @@ def task(step: Step, signature: Signature, inputs: Inputs, status: StepStatus, r
         name=task_name(run.training, step, status.attempts) if runs else f"{run.training.name}.{step.name}.fingerprint",
         owner=Ref("Training", run.training.name),
         steps=(file,),
+        image=step.image,
+        network=step.network,
         imports=signature.imports,
         models=inputs.models,
         partitions=signature.partitions if runs else 0,

@@ -111,6 +111,9 @@ def check_components(
                 message = f"{step.component} has no partitions that {step.parallelism} workers could share"
                 found.append(here.at("parallelism").problem(message, "take the line out, or @component(partitions=64)", step.parallelism))
             found += unwired(step, signature, here)
+        elif step.image is not None and step.parallelism > 1:
+            message = f"a step that runs an image has one worker, so there is nothing that {step.parallelism} could share"
+            found.append(here.at("parallelism").problem(message, "take the line out, or make several steps", step.parallelism))
         found += bad_sources(step, signature, outputs, here.at("inputs"))
     for number, one in enumerate(spec.publish):
         source, _, output = one.output.partition(".")

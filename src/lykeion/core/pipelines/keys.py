@@ -15,6 +15,7 @@ from typing import Any
 
 from lykeion.core.content import canonical
 from lykeion.core.pipelines.contract import CONTRACT_VERSION
+from lykeion.core.pipelines.image_steps import IMAGE
 from lykeion.core.pipelines.signature import Signature
 
 
@@ -71,7 +72,9 @@ class KeyMaterial:
                 if written(mine, name) != written(theirs, name)
             ]
         plain = {
-            "identity": "the component's code, its requirements or the Python version",
+            "identity": "the image or the command"
+            if self.identity.startswith(IMAGE)
+            else "the component's code, its requirements or the Python version",
             "fingerprint": "what the component reads outside its inputs",
             "window": "the window",
             "outputs": "the names of the outputs",

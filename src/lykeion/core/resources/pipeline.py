@@ -64,6 +64,8 @@ class Step(Strict):
     command: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
     """Of an `image` step; a component says its own."""
+    network: bool = False
+    """Of an `image` step: whether it may reach other machines. Then its result is not cached."""
     with_: dict[str, Any] = Field(default_factory=dict, alias="with")
     inputs: dict[str, Annotated[str, Field(pattern=INPUT_PATTERN)] | ModelInput] = {}
     parallelism: int = Field(default=1, ge=1, le=1024)
@@ -78,8 +80,8 @@ class Step(Strict):
     def one_of_component_and_image(self) -> "Step":
         if (self.component is None) == (self.image is None):
             raise ValueError("a step has either a component or an image")
-        if self.image is None and (self.command or self.outputs):
-            raise ValueError("command and outputs belong to a step with an image; a component says its own")
+        if self.image is None and (self.command or self.outputs or self.network):
+            raise ValueError("command, outputs and network belong to a step with an image; a component says its own")
         return self
 
     def sources(self) -> Iterator[tuple[str, "str | ModelInput"]]:
