@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from zipfile import ZipFile
+from zipfile import ZipFile, ZipInfo
 
 
 def recorded(data: bytes) -> str:
@@ -31,7 +31,7 @@ def wheel(
     made = folder / f"{name}-{version}-{tag}.whl"
     with ZipFile(made, "w") as archive:
         for path, data in members.items():
-            archive.writestr(path, data)
+            archive.writestr(ZipInfo(path), data)  # without the time: made twice it is the same file
     return f"{name}=={version} --hash=sha256:{sha256(made.read_bytes()).hexdigest()}"
 
 
