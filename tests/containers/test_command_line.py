@@ -9,7 +9,12 @@ from pathlib import Path
 import pytest
 from image_files import busybox, layer_of, put
 
+from lykeion.adapters.images.store import Store
+from lykeion.adapters.registry.connect import registry
+from lykeion.adapters.registry.push import push
 from lykeion.core.images.entries import Entry
+from lykeion.core.images.references import parse_reference
+from lykeion.testing.registries import DEBIAN, RealRegistry, registry_program
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = "examples/container-step/pipeline.yaml"
@@ -64,3 +69,19 @@ def test_where_nothing_runs_images_it_is_said_what_to_install(lykeion):
 
 def test_the_doctor_says_what_runs_images(lykeion, runtime):
     assert [check["detail"] for check in lykeion("doctor", "-o", "json") if check["name"] == "containers"] == [runtime]
+
+
+def test_an_image_of_a_registry_is_pulled_when_it_is_needed_and_found_by_its_digest(lykeion, home, tmp_path):
+    if registry_program() is None:
+        pytest.skip(f"{DEBIAN} is not installed (scripts/registry installs it)")
+    elsewhere = Store(tmp_path / "elsewhere")
+    made = put(elsewhere, "busybox:1", layer_of(elsewhere, busybox()))
+    with RealRegistry(tmp_path / "registry") as server:
+        to = parse_reference(f"{server.host}/tools/busybox:1")
+        with registry(to.host) as there:
+            push(elsewhere, made, there, to)
+        assert states(lykeion("run", EXAMPLE, "-p", f"image={to}", "-o", "json")) == {"poem": "Succeeded", "count": "Succeeded"}
+        assert "tools/absent" in lykeion("run", EXAMPLE, "-p", f"image={server.host}/tools/absent:1", code=2)
+    told = lykeion("run", EXAMPLE, "-p", f"image={to.at(made.digest)}", "-o", "json")
+    assert states(told) == {"poem": "Cached", "count": "Cached"}
+    assert server.host in lykeion("run", EXAMPLE, "-p", f"image={to}", code=5)  # a tag may have moved, and nobody says where to
