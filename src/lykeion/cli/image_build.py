@@ -74,7 +74,7 @@ def pushed_to(shop: Workshop, built: Built, to: Reference) -> Pushed:
 
 def planned(args: Namespace, recipe: Recipe, layers: list[PlannedLayer]) -> int:
     to = destination(recipe.name, args.tag)
-    travels = [None if to is None else bytes_that_travel(layer, to) for layer in layers]
+    travels = [None] * len(layers) if to is None else bytes_that_travel(layers, to)
     shown = [
         {
             "kind": layer.kind,
@@ -96,12 +96,10 @@ def planned(args: Namespace, recipe: Recipe, layers: list[PlannedLayer]) -> int:
     return 0
 
 
-def bytes_that_travel(layer: PlannedLayer, to: Reference) -> int | None:
+def bytes_that_travel(layers: list[PlannedLayer], to: Reference) -> list[int | None]:
     """None where it is not known before the layer is made."""
-    if not layer.digest:
-        return None
     with registry(to.host) as there:
-        return 0 if there.has_blob(to.repository, layer.digest) else layer.size
+        return [0 if layer.digest and there.has_blob(to.repository, layer.digest) else layer.size for layer in layers]
 
 
 def megabytes(size: Any) -> str:

@@ -5,6 +5,8 @@ import os
 import tarfile
 from pathlib import Path
 
+from hashlib import sha256
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -79,6 +81,14 @@ def test_a_file_that_changes_while_it_is_packed_is_told(tmp_path, now):
     (tmp_path / "file").write_bytes(now)
     with pytest.raises(Corrupt, match="changed while the image was built"):
         tar_of(Entry("file", source=str(tmp_path / "file"), size=5))
+
+
+def test_a_file_with_other_bytes_of_the_same_length_is_told(tmp_path):
+    file = tmp_path / "weights"
+    file.write_bytes(b"new")
+    entry = Entry("weights", source=str(file), size=3, sha256=sha256(b"old").hexdigest())
+    with pytest.raises(Corrupt, match="changed while the image was built"):
+        b"".join(stream([entry]))
 
 
 def test_a_file_that_cannot_be_read_is_told_with_its_name(tmp_path):

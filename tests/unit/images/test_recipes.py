@@ -10,14 +10,16 @@ import pytest
 
 from lykeion.adapters.images.build import build, plan
 from lykeion.adapters.images.code import LARGEST, code_content, platform_content
-from lykeion.adapters.images.codecs import GZIP
+from lykeion.adapters.images.codecs import GZIP, ZSTD
+from lykeion.adapters.images.layers import find, make
 from lykeion.adapters.images.model import ALONE, ModelFile, model_parts
 from lykeion.adapters.images.pyc import Compiler
-from lykeion.adapters.images.recipes import Foundation, serving, training
+from lykeion.adapters.images.recipes import Foundation, serving, summary, training
 from lykeion.adapters.images.store import Store
 from lykeion.components.catalogue import PYTHON, Catalogue
 from lykeion.core.images.entries import Content, Entry
-from lykeion.errors import Invalid
+from lykeion.core.pipelines.signature import ParameterSignature, Signature
+from lykeion.errors import Corrupt, Invalid
 from lykeion.repository import open_repository
 
 WORDS = Path(__file__).parents[3] / "examples" / "01-one-step"
@@ -126,6 +128,31 @@ def test_all_code_that_cannot_be_in_an_image_is_told_at_once(under, tmp_path):
     for name in ("link.py leads out", "../secret.txt leads out", "/etc/passwd leads out", "pipe is no regular", "missing.py is no regular"):
         assert name in told
     assert "A.py and a.py differ in case alone" in told
+
+
+def test_an_edit_between_key_and_packing_is_never_kept_under_the_old_key(store, under, tmp_path):
+    (tmp_path / "step.py").write_text("x = 1\n")
+    (tmp_path / "data.csv").write_text("1,2\n")
+    before = code_content(tmp_path, ["step.py"], under.compiler)
+    whole = code_content(tmp_path, ["step.py", "data.csv"], under.compiler)
+    (tmp_path / "step.py").write_text("x = 2\n")
+    (tmp_path / "data.csv").write_text("3,4\n")
+    assert next(iter(before.entries())).data == b"x = 1\n"
+    with pytest.raises(Corrupt, match=r"data.csv changed while the image was built"):
+        make(whole, ZSTD, store)
+    assert find(whole, ZSTD, store) is None
+
+
+def test_names_that_no_image_may_hold_are_told_with_their_path(store, under, tmp_path):
+    name = os.fsdecode(b"bad-\xff.txt")
+    (tmp_path / name).write_text("x")
+    with pytest.raises(Invalid, match=r"its name is not UTF-8"):
+        make(code_content(tmp_path, [name], under.compiler), ZSTD, store)
+
+
+def test_a_label_says_of_a_component_what_it_says_and_no_more():
+    signature = Signature("a:b", parameters={"n": ParameterSignature("integer", required=False, default=3)}, identity="sha256:1")
+    assert summary(signature) == {"identity": "sha256:1", "parameters": {"n": {"type": "integer", "required": False, "default": 3}}}
 
 
 def test_data_that_is_taken_for_code_is_refused_without_reading_it(under, tmp_path):
