@@ -3,9 +3,8 @@
 import io
 import os
 import tarfile
-from pathlib import Path
-
 from hashlib import sha256
+from pathlib import Path
 
 import pytest
 from hypothesis import given

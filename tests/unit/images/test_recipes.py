@@ -143,11 +143,13 @@ def test_an_edit_between_key_and_packing_is_never_kept_under_the_old_key(store, 
     assert find(whole, ZSTD, store) is None
 
 
-def test_names_that_no_image_may_hold_are_told_with_their_path(store, under, tmp_path):
-    name = os.fsdecode(b"bad-\xff.txt")
-    (tmp_path / name).write_text("x")
-    with pytest.raises(Invalid, match=r"its name is not UTF-8"):
-        make(code_content(tmp_path, [name], under.compiler), ZSTD, store)
+def test_names_that_no_image_may_hold_are_told_before_anything_is_packed(under, tmp_path):
+    names = [os.fsdecode(b"bad-\xff.txt"), os.fsdecode(b"worse-\xfe.txt")]
+    for name in names:
+        (tmp_path / name).write_text("x")
+    with pytest.raises(Invalid, match=r"its name is not UTF-8") as refusal:
+        code_content(tmp_path, names, under.compiler)
+    assert [problem.value for problem in refusal.value.problems] == [r"app/bad-\udcff.txt", r"app/worse-\udcfe.txt"]
 
 
 def test_a_label_says_of_a_component_what_it_says_and_no_more():

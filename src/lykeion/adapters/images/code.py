@@ -12,7 +12,7 @@ from lykeion.adapters.images.pyc import Compiler
 from lykeion.core.content import digest_of_value
 from lykeion.core.images.entries import Content, Entry, Kind
 from lykeion.core.images.places import APP, PACKAGES, PYTHON, SCRIPTS
-from lykeion.core.images.tree import clashes
+from lykeion.core.images.tree import clashes, fault, refused
 from lykeion.errors import Invalid, Problem
 
 LARGEST = 256 << 20  # bytes of all of an author's code; what is larger is data, which steps and models carry
@@ -37,14 +37,16 @@ def code_content(folder: Path, names: Iterable[str], compiler: Compiler) -> Cont
 
 
 def inside(folder: Path, name: str, problems: list[Problem]) -> Path | None:
-    """The file of that name, if it lies in the folder, really."""
-    file = folder / name
+    """The file of that name, if it lies in the folder, really, and can be called so in an image."""
+    file, entry = folder / name, Entry(f"{APP}/{name}")
     real = file.resolve()
     if Path(name).is_absolute() or not real.is_relative_to(folder.resolve()):
         remedy = "move it beside the pipeline's file: an image holds that folder only"
         problems.append(Problem(f"{name} leads out of the pipeline's folder", field="code", value=name, file=str(folder), remedy=remedy))
     elif not real.is_file():
         problems.append(Problem(f"{name} is no regular file", field="code", value=name, file=str(folder), remedy="name files only"))
+    elif why := fault(entry):
+        problems.append(refused(entry, why))
     else:
         return file
     return None
