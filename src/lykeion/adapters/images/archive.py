@@ -6,14 +6,16 @@ from pathlib import Path
 
 from lykeion.adapters.images.store import LAYOUT, NAME, Store, blob_key
 from lykeion.core.images.oci import MANIFEST, Descriptor, index
-from lykeion.errors import Unavailable
+from lykeion.errors import Invalid, Problem, Unavailable
 
 
 def save(store: Store, name: str, to: Path) -> int:
     """Write the image of the store called `name`; returns the bytes. What breaks off leaves no file.
 
-    Raises NotFound, Corrupt, Unavailable.
+    Raises NotFound, Corrupt, Unavailable; Invalid for a device, a pipe or a folder, which a file would take the place of.
     """
+    if to.exists() and not to.is_file():
+        raise Invalid([Problem(f"{to} is no file that an image could be written to", field="--to", value=str(to), remedy="name a file")])
     beside = to.with_name(f".{to.name}.part")
     try:
         with store.using(), beside.open("wb") as file:
