@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lykeion.adapters.images.archive import save
+from lykeion.adapters.images.caches import sweep
 from lykeion.adapters.images.store import Store
 from lykeion.adapters.local.home import Home
 from lykeion.adapters.registry.push import push
@@ -92,7 +93,10 @@ def remove(args: Namespace, _: Home, store: Store) -> None:
     )
 
 
-def collect(args: Namespace, _: Home, store: Store) -> None:
-    swept = store.collect(timedelta(days=args.older_than), datetime.now(UTC), args.dry_run)
+def collect(args: Namespace, home: Home, store: Store) -> None:
+    age, now = timedelta(days=args.older_than), datetime.now(UTC)
+    swept = store.collect(age, now, args.dry_run)
+    cached = sweep(home.cache / "images", age, now, args.dry_run)
     said = f"{'would free' if args.dry_run else 'freed'} {swept.bytes / 1e6:.1f} MB in {len(swept.blobs)} blobs"
-    emit({"blobs": swept.blobs, "bytes": swept.bytes, "dry_run": args.dry_run}, args.output, said)
+    said += f", and {cached / 1e6:.1f} MB of what layers were made of"
+    emit({"blobs": swept.blobs, "bytes": swept.bytes, "cached_bytes": cached, "dry_run": args.dry_run}, args.output, said)

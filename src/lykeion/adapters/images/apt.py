@@ -4,12 +4,13 @@ passwords and its keys). Nothing is installed, and nobody needs to be root."""
 import os
 import re
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from hashlib import sha256
 from itertools import chain
 from pathlib import Path
 from shutil import which
 
+from lykeion.adapters.images.caches import touched
 from lykeion.core.images.debs import ROOTS, BaseLock, Deb, needed
 from lykeion.errors import Invalid, LykeionError, Problem, Unavailable
 
@@ -62,9 +63,12 @@ def apt(*command: str) -> str:
     return ended.stdout
 
 
-def fetch(debs: Iterable[Deb], folder: Path) -> None:
+def fetch(debs: Collection[Deb], folder: Path) -> None:
     """Bring packages into `folder`, named by their digests, from whichever mirror has them. Raises Unavailable with all that none has."""
     missing = {deb: folder / deb.sha256 for deb in debs if not (folder / deb.sha256).exists()}
+    for deb in debs:
+        if deb not in missing:
+            touched(folder / deb.sha256)
     if not missing:
         return
     if not HELPER.exists():

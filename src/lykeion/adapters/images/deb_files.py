@@ -14,6 +14,7 @@ from typing import IO, cast
 
 import zstandard
 
+from lykeion.adapters.images.caches import touched
 from lykeion.core.images.debs import link_target, place
 from lykeion.core.images.entries import Entry
 from lykeion.errors import Corrupt
@@ -45,6 +46,7 @@ def unpacked(deb: Path, folder: Path) -> tuple[bytes, list[Entry]]:
                     raise  # else another builder was faster
         finally:
             shutil.rmtree(beside, ignore_errors=True)
+    touched(folder)
     entries = [Entry(**one) for one in json.loads(told.read_bytes())]
     return (folder / "control").read_bytes(), [replace(one, source=str(folder / one.source)) if one.source else one for one in entries]
 

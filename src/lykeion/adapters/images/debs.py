@@ -9,6 +9,7 @@ from tempfile import mkdtemp
 from typing import ClassVar
 
 from lykeion.adapters.images.apt import fetch
+from lykeion.adapters.images.caches import touched
 from lykeion.adapters.images.deb_files import unpacked
 from lykeion.adapters.images.pyc import Compiler, Interpreter
 from lykeion.core.images.debs import AUTHORITIES, BaseLock, made, merged
@@ -54,6 +55,7 @@ class Debs:
                 beside.rename(root)
             except OSError:
                 rmtree(beside)  # another builder was faster
+        touched(root)
         (loader,) = root.glob("usr/lib/*/ld-linux-*.so.*")
         python = root / "usr/bin" / f"python{'.'.join(self.lock.python.split('.')[:2])}"
         return [str(loader), "--library-path", str(loader.parent), str(python)]

@@ -18,6 +18,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from lykeion.adapters.images import pyc_worker
+from lykeion.adapters.images.caches import touched
 from lykeion.core.images.entries import Entry
 from lykeion.errors import LykeionError
 
@@ -66,6 +67,8 @@ class Compiler:
         sources = [] if self.reason else [entry for entry in given if is_compiled(entry)]
         places = {entry.path: self._place(entry) for entry in sources}
         sizes = {entry.path: place.stat().st_size for entry in sources if (place := places[entry.path]).exists()}
+        for path in sizes:
+            touched(places[path])
         sizes |= self._compile([(entry, places[entry.path]) for entry in sources if entry.path not in sizes])
         return given + [
             Entry(self.beside(entry.path), source=str(places[entry.path]), size=sizes[entry.path])

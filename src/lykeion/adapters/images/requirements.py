@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
+from lykeion.adapters.images.caches import touched
 from lykeion.adapters.images.own_packages import installed_versions, own_requirements
 from lykeion.adapters.images.uv import for_target, uv
 from lykeion.core.content import digest_of_value
@@ -79,6 +80,7 @@ class Requirements:
         name = digest_of_value([FORMAT, self.target.version, self.target.platform, arguments[0], *decided_by])
         kept = self.cache / f"{name.removeprefix('sha256:')}.lock"
         if kept.exists():
+            touched(kept)
             return kept.read_text()
         ended = uv(arguments, given, str(folder) or None)
         if ended.is_unreachable:

@@ -17,6 +17,7 @@ from tempfile import mkdtemp
 
 from packaging.utils import canonicalize_name
 
+from lykeion.adapters.images.caches import touched
 from lykeion.adapters.images.uv import for_target, uv
 from lykeion.core.images.entries import Entry
 from lykeion.core.images.locks import Lock
@@ -68,7 +69,9 @@ class Folders:
     def _size(self, package: Locked) -> int:
         """0 where it is not here."""
         try:
-            return int((self.folder(package) / "size").read_text())
+            size = int((self.folder(package) / "size").read_text())
+            touched(self.folder(package))
+            return size
         except FileNotFoundError:
             return 0
 
