@@ -33,7 +33,7 @@ COMMANDS = {
     "get": Command("resources", "list resources, or show some"),
     "describe": Command("resources", "show one resource with its conditions and events"),
     "delete": Command("resources", "delete resources"),
-    "models": Command("models", "the model repository: list, show, alias, rollback, rm, verify"),
+    "models": Command("models", "the model repository: list, show, alias, rollback, rm, prune, verify"),
     "image": Command("image", "OCI images of pipelines and models: build, plan, push, pull … without a Dockerfile or a daemon"),
     "search": Command("search", "find the items that are most alike to a photo"),
     "gc": Command("gc", "free what nothing refers to"),

@@ -1,4 +1,4 @@
-"""`lykeion models list | show | alias | rollback | rm | verify`: the model repository."""
+"""`lykeion models list | show | alias | rollback | rm | prune | verify`: the model repository."""
 
 from argparse import SUPPRESS, ArgumentParser, Namespace
 from dataclasses import asdict
@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 from lykeion.assembly import local
+from lykeion.cli import models_prune
 from lykeion.cli.common import common_arguments
 from lykeion.cli.printing import emit, rows
 from lykeion.errors import Corrupt, Invalid, Problem
@@ -30,14 +31,16 @@ def arguments(parser: ArgumentParser, _: str) -> None:
     remove = add("rm", help="remove a version that no alias names")
     remove.add_argument("version", metavar="MODEL@VERSION")
     remove.add_argument("--force", action="store_true", help="even if an alias names it")
+    models_prune.arguments(add("prune", help="remove old versions that nothing needs, and say why the others stay"))
     verify = add("verify", help="compare every file of a version (or of all) with its digest")
     verify.add_argument("version", nargs="?", metavar="MODEL[@VERSION]")
 
 
 def main(args: Namespace) -> int:
-    action = {"list": listing, "show": show, "alias": alias, "rollback": rollback, "rm": remove, "verify": verify}[args.action]
+    actions = {"list": listing, "show": show, "alias": alias, "rollback": rollback, "rm": remove, "verify": verify}
+    action = actions.get(args.action)
     with local(args.home) as platform:
-        return action(args, platform.repository)
+        return models_prune.prune(args, platform) if action is None else action(args, platform.repository)
 
 
 def listing(args: Namespace, repository: Repository) -> int:
