@@ -6,21 +6,28 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.metadata import version
+from pathlib import Path
 
 from lykeion.adapters.images.build import Built, build
 from lykeion.adapters.images.store import Store
+from lykeion.adapters.images.trust import read_key
 from lykeion.adapters.images.workshop import Workshop
 from lykeion.adapters.local.home import Home
+from lykeion.adapters.registry.attached import attach
+from lykeion.adapters.registry.client import Registry
 from lykeion.adapters.registry.connect import registry as registry
 from lykeion.adapters.registry.push import Pushed, Said, pull, push, unsaid
 from lykeion.assembly import Platform
 from lykeion.core.images.oci import Image
 from lykeion.core.images.records import ImageRecord, LayerRecord
 from lykeion.core.images.references import Reference, parse_reference
+from lykeion.core.images.sbom import MEDIA_TYPE
+from lykeion.core.images.signature import ANNOTATIONS, BUNDLE
 from lykeion.daemons.image_builder import ImageBuilder
 from lykeion.errors import Invalid, NotFound, Problem
 
 REGISTRY = "LYKEION_REGISTRY"
+SIGNING_KEY = "LYKEION_SIGNING_KEY"
 
 
 def image_store(home: Home) -> Store:
@@ -78,7 +85,16 @@ class RegistryImages:
         built = build(recipe, shop.store, said=self.said, tag=str(to))
         with registry(to.host) as there:
             done = push(shop.store, built.image, there, to, said=lambda what, _done, _total: self.said(f"sending {what}"))
+            self.vouch(there, done.reference, shop.store.description(built.image.digest))
         return recorded(built, done, time.monotonic() - started)
+
+    def vouch(self, there: Registry, image: Reference, sbom: bytes) -> None:
+        """Put what is in it beside an image, and a signature where $LYKEION_SIGNING_KEY names a key. The same again changes nothing."""
+        if not there.referrers(image.repository, image.digest, MEDIA_TYPE):
+            attach(there, image, MEDIA_TYPE, sbom)
+        if (file := os.environ.get(SIGNING_KEY)) and not there.referrers(image.repository, image.digest, BUNDLE):
+            key = read_key(Path(file), os.environ.get("LYKEION_KEY_PASSPHRASE", "").encode())
+            attach(there, image, BUNDLE, key.sign(image.digest), ANNOTATIONS)
 
     def delete(self, reference: str) -> None:
         named = parse_reference(reference)

@@ -103,6 +103,13 @@ def test_images_are_listed_shown_pushed_pulled_and_taken_away(cli, words, regist
     assert len(other("image", "gc", "--older-than", "0", "-o", "json").json["blobs"]) == len(words["layers"]) + 2
 
 
+def test_what_is_in_an_image_is_listed_package_by_package(cli, words):
+    told = json.loads(cli("image", "sbom", words["name"]).out)
+    names = {one["name"] for one in told["components"]}
+    assert {"lykeion", "pydantic", "pyyaml", "libc6"} <= names
+    assert told["metadata"]["component"]["version"] == words["digest"]
+
+
 def test_a_saved_image_is_read_by_skopeo(cli, words, tmp_path):
     if shutil.which("skopeo") is None:
         pytest.skip("skopeo is not installed (scripts/registry installs it)")

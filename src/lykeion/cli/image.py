@@ -24,6 +24,10 @@ ACTIONS = {
     "push": Action("image_store", "bring an image that is here to a registry"),
     "pull": Action("image_store", "bring an image from a registry here"),
     "save": Action("image_store", "write an image as one file for podman load, docker load or skopeo"),
+    "sbom": Action("image_trust", "what is in an image that was built here, as CycloneDX"),
+    "keygen": Action("image_trust", "make a pair of keys for signing images"),
+    "sign": Action("image_trust", "vouch for an image in a registry"),
+    "verify": Action("image_trust", "whether a trusted key vouches for an image in a registry"),
     "rm": Action("image_store", "take a name away from an image; `gc` frees its layers"),
     "gc": Action("image_store", "free layers that no image here needs"),
 }

@@ -1,7 +1,7 @@
 """From a recipe to an image in the store; and what that would take, before it is done."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from lykeion.adapters.images.codecs import ZSTD, Codec
@@ -13,6 +13,7 @@ from lykeion.adapters.images.store import Store
 from lykeion.core.images.elf import Missing
 from lykeion.core.images.entries import Content
 from lykeion.core.images.oci import LAYER_LIMIT, Image, Layer, image
+from lykeion.core.images.sbom import layer_url, sbom
 from lykeion.errors import Invalid, Problem
 
 
@@ -74,7 +75,18 @@ def build(recipe: Recipe, store: Store, codec: Codec = ZSTD, said: Callable[[str
         lacking = libraries.missing([part for part in recipe.parts if not isinstance(part, ModelFile)])
         finished = image([layer for layer, _ in made], recipe.settings)
         store.put_image(finished, tag or recipe.name)
+        store.describe(finished.digest, sbom(recipe.name, finished, contained(recipe)))
     return Built(recipe.name, finished, tuple(hit for _, hit in made), time.monotonic() - started, tuple(lacking))
+
+
+def contained(recipe: Recipe) -> Iterator[tuple[str, str]]:
+    """What the SBOM lists: packages, the version of a model, and layers that are somebody else's."""
+    yield from recipe.about
+    for part in recipe.parts:
+        if isinstance(part, Content):
+            yield from part.parts
+        elif isinstance(part, Layer):
+            yield layer_url(part.descriptor.digest), part.descriptor.digest
 
 
 def layer_of(part: Part, store: Store, codec: Codec, said: Callable[[str], None]) -> tuple[Layer, bool]:

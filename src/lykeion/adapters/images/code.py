@@ -54,7 +54,8 @@ def inside(folder: Path, name: str, problems: list[Problem]) -> Path | None:
 
 def platform_content(compiler: Compiler, interpreter: str) -> Content:
     """Lykeion as it runs here: the package, what the installation says of it, the command, and the image's `interpreter` for it."""
-    return packed("platform", f"lykeion {version(OWN)}", (*platform(), Entry(PYTHON, "link", target=interpreter)), compiler)
+    layer = packed("platform", f"{OWN} {version(OWN)}", (*platform(), Entry(PYTHON, "link", target=interpreter)), compiler)
+    return replace(layer, parts=((f"pkg:pypi/{OWN}@{version(OWN)}", ""),))
 
 
 @cache

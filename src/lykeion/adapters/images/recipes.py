@@ -14,6 +14,7 @@ from lykeion.core.content import canonical, digest_of_value
 from lykeion.core.images.entries import Content, Entry
 from lykeion.core.images.oci import Layer, Settings
 from lykeion.core.images.places import APP, LABEL, PACKAGES, PYTHON, SCRIPTS, VOLUME
+from lykeion.core.images.sbom import model_url
 from lykeion.core.models.manifest import Manifest
 from lykeion.core.pipelines.signature import ParameterSignature, Signature
 from lykeion.core.serving import names
@@ -42,11 +43,12 @@ class Foundation:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """An image to be: its parts from the lowest on, how it is started, and what it is called."""
+    """An image to be: its parts from the lowest on, how it is started, and what it is called. `about`: what the SBOM lists besides."""
 
     name: str
     parts: tuple[Part, ...]
     settings: Settings
+    about: tuple[tuple[str, str], ...] = ()
 
 
 def training(name: str, folder: Path, files: tuple[str, ...], signatures: Mapping[str, Signature], under: Foundation) -> Recipe:
@@ -110,7 +112,7 @@ def serving(manifest: Manifest, folder: Path, under: Foundation) -> Recipe:
         env={**ENV, **under.env},
         labels={name: value for name, value in labels.items() if value},
     )
-    return Recipe(name, parts, settings)
+    return Recipe(name, parts, settings, ((model_url(manifest.model, manifest.version), manifest.digest),))
 
 
 def server(manifest: Manifest) -> tuple[str, ...]:

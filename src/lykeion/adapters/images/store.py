@@ -195,6 +195,19 @@ class Store:
             tags = {name: one for name, one in {**self.tags(), **changes}.items() if one is not None}
             self.files.put("index.json", index([replace(one, annotations={NAME: name}) for name, one in sorted(tags.items())]))
 
+    def describe(self, digest: str, sbom: bytes) -> None:
+        """Keep what is in an image, for as long as it is here."""
+        self.files.create(sbom_key(digest), sbom)
+
+    def description(self, digest: str) -> bytes:
+        """The SBOM of an image that was built here. Raises NotFound."""
+        try:
+            return self.files.get(sbom_key(digest))
+        except NotFound as error:
+            raise NotFound(
+                f"nobody here knows what is in {digest}: it was not built here; its registry may have an SBOM beside it"
+            ) from error
+
     # locks and collection -----------------------------------------------------------------------------------------------------
 
     @contextmanager
@@ -253,7 +266,7 @@ def is_expendable(key: str, kept: frozenset[str]) -> bool:
     again and again, or it is old)."""
     folder, _, rest = key.partition("/")
     name = rest.rpartition("/")[2].removesuffix(".json")
-    return folder in ("layers", "incoming") or (folder in ("blobs", "virtual") and f"sha256:{name}" not in kept)
+    return folder in ("layers", "incoming") or (folder in ("blobs", "virtual", "sboms") and f"sha256:{name}" not in kept)
 
 
 def blob_key(digest: str) -> str:
@@ -266,3 +279,7 @@ def virtual_key(digest: str) -> str:
 
 def layer_key(key: str) -> str:
     return f"layers/{key.removeprefix('sha256:')}.json"
+
+
+def sbom_key(digest: str) -> str:
+    return f"sboms/{digest.removeprefix('sha256:')}.json"

@@ -116,6 +116,13 @@ class Registry:
             raise Corrupt(f"{self.http.host} gives {digest} for {repository}@{reference}; it, or a cache before it, is damaged")
         return data, Descriptor(answer.headers.get("Content-Type", MANIFEST), digest, len(data))
 
+    def layers(self, repository: str, reference: str) -> list[Descriptor]:
+        """The blobs of an image or artifact. Raises NotFound, Corrupt."""
+        try:
+            return [Descriptor.from_json(raw) for raw in json.loads(self.manifest(repository, reference)[0])["layers"]]
+        except (ValueError, KeyError, TypeError) as error:
+            raise Corrupt(f"{self.http.host}: {repository}@{reference} is no image or artifact: {error!r}") from error
+
     def digest(self, repository: str, reference: str) -> str | None:
         """What a tag names now; None where there is none. Costs no pull."""
         where = f"/v2/{repository}/manifests/{reference}"

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from functools import cache, partial
 
 from lykeion.adapters.images.store import Meter, Store
+from lykeion.adapters.registry.attached import require_trust
 from lykeion.adapters.registry.client import Registry, Sent
-from lykeion.core.images.oci import INDEX, Descriptor, Image, read_image
+from lykeion.core.images.oci import INDEX, Descriptor, Image, digest_of, read_image
 from lykeion.core.images.references import Reference
 from lykeion.errors import Corrupt, Invalid, NotFound, Problem
 
@@ -80,10 +81,11 @@ def holders(store: Store, to: Reference) -> dict[str, list[str]]:
 def pull(store: Store, registry: Registry, wanted: Reference, said: Said = unsaid) -> Image:
     """Bring an image into the store, each byte compared with its digest. What is here already is not fetched again.
 
-    Raises NotFound, Corrupt, Unavailable; Invalid where there is none for this platform.
+    Raises NotFound, Corrupt, also where it is not trusted (`require_trust`), Unavailable; Invalid where there is none for this platform.
     """
     with store.using():
         manifest = the_manifest(registry, wanted)
+        require_trust(registry, wanted.at(digest_of(manifest)))
         try:
             told = json.loads(manifest)
             config, layers = Descriptor.from_json(told["config"]), [Descriptor.from_json(raw) for raw in told["layers"]]
