@@ -11,6 +11,7 @@ from typing import Any
 from PIL import Image, ImageDraw
 
 from lykeion.assembly import Platform
+from lykeion.core.images.records import ImageRecord, LayerRecord
 from lykeion.core.resources import Condition, Pipeline, Published, Serving, ServingStatus, StepStatus, Training, TrainingStatus
 from lykeion.core.values import Event, Ref
 
@@ -168,6 +169,32 @@ def fill_trainings(platform: Platform, now: datetime, spec: Any) -> None:
     platform.resources.record(Event(Ref("Training", "photo-search-3"), "Normal", "StepSucceeded", "pictures: 7029 pictures in 9.0 s"), now)
 
 
+def layer(kind: str, title: str, size: int, how: str = "there") -> LayerRecord:
+    return LayerRecord(kind, title, f"sha256:{sha256(f'{kind} {title}'.encode()).hexdigest()}", size, how)
+
+
+def fill_images(platform: Platform) -> None:
+    """One image that shares most with the one before, one that failed, one that is waited for."""
+    below = (
+        layer("base", "Debian bookworm, Python 3.11.2, 39 packages", 21_000_000),
+        layer("wheel", "onnxruntime 1.32.0", 28_200_000),
+        layer("wheel", "pyarrow 26.0.1", 52_500_000),
+        layer("wheels", "10 wheels: attrs, …", 4_000_000),
+        layer("platform", "lykeion 0.1.0", 1_260_000),
+    )
+    for number in (1, 2):
+        digest = f"sha256:{sha256(str(number).encode()).hexdigest()}"
+        layers = (*below, layer("model", f"rows.fp16 of {number}", 7_000_000 * number, "sent"))
+        reference = f"registry.example:5000/team/photos:{number}@{digest}"
+        record = ImageRecord("pushed", datetime.now(UTC), reference, digest, layers, 7_000_000 * number, 1.4, "0.1.0")
+        platform.repository.record_image("photos", number, record)
+    why = "registry.example:5000: nobody answers there (Connection refused); is the registry running, and the name right?"
+    platform.repository.record_image("photos", 3, ImageRecord("failed", datetime.now(UTC), reason=why, tries=3))
+    log = platform.home.logs / "services" / "image-builder-0.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.write_text("2026-11-20 10:00:00 photos@3: building\n")
+
+
 def fill_models(platform: Platform, folder: Path) -> None:
     for number, recall in enumerate((0.962, 0.984, 0.991), 1):
         content = folder / f"index-{number}"
@@ -188,6 +215,7 @@ def make_home(platform: Platform, pipeline: Pipeline, scratch: Path) -> list[dic
     platform.resources.apply(pipeline)
     fill_trainings(platform, now, pipeline.spec)
     fill_models(platform, scratch)
+    fill_images(platform)
     ready = Condition(type="Ready", status="True", reason="Serving", message="answers at /v1/search/photos")
     for name, spec in (("photos-index", {"index": {"family": "photos"}}), ("photos", {"search": {"family": "photos"}, "workers": 2})):
         made = platform.resources.apply(Serving.model_validate({"metadata": {"name": name}, "spec": spec}))

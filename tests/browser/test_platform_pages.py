@@ -145,6 +145,28 @@ def test_a_models_metrics_are_drawn_and_read_out(page: Page) -> None:
     expect(row.get_by_role("link", name="photo-search-2")).to_be_visible()
 
 
+def test_the_images_of_a_model_say_what_is_shared_what_is_new_and_what_failed(page: Page) -> None:
+    page.goto("/models/photos")
+    card = page.get_by_role("region", name="Images")
+    second = card.get_by_role("listitem").filter(has=page.get_by_text("Version 2", exact=True))
+    expect(second).to_contain_text("registry.example:5000/team/photos:2@sha256:")
+    expect(second).to_contain_text("121 MB in 6 layers · 1 new (14 MB) · 14 MB sent · built and pushed in 1.4 s")
+    expect(second.get_by_role("img", name="1 of 6 layers are new: 14 MB of 121 MB")).to_be_visible()
+    second.get_by_text("Layers", exact=True).click()
+    expect(second.get_by_role("row").filter(has_text="pyarrow")).to_contain_text("shared")
+    expect(second.get_by_role("row").filter(has_text="rows.fp16")).to_contain_text("new")
+    third = card.get_by_role("listitem").filter(has=page.get_by_text("Version 3", exact=True))
+    expect(third).to_contain_text("nobody answers there")
+    expect(third).to_contain_text("Tried 3 times; the next try is at")
+    expect(card.get_by_role("link", name="The builder's log")).to_be_visible()
+
+
+def test_a_model_without_images_says_nothing_of_them(page: Page) -> None:
+    page.goto("/models/photos-space")
+    expect(page.get_by_role("heading", name="Versions")).to_be_visible()
+    expect(page.get_by_role("region", name="Images")).to_have_count(0)
+
+
 def test_servings_say_what_they_serve(page: Page) -> None:
     page.goto("/servings")
     card = page.get_by_role("listitem").filter(has=page.get_by_role("heading", name="photos", exact=True))

@@ -11,6 +11,7 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import mkdtemp
 
 import pytest
 
@@ -72,10 +73,10 @@ def by_bubblewrap(built) -> Iterator[Run]:
 
 
 @pytest.fixture(scope="module")
-def by_podman(built, tmp_path_factory) -> Iterator[Run]:
+def by_podman(built) -> Iterator[Run]:
     if reason := Podman().unfit():
         pytest.skip(reason)
-    own = tmp_path_factory.mktemp("podman")
+    own = Path(mkdtemp(prefix="podman-", dir="/tmp"))  # a runroot may have 50 characters
     podman = ("podman", "--root", own / "root", "--runroot", own / "run", "--storage-driver", "overlay", "--cgroup-manager", "cgroupfs")
     ran(*podman, "load", "-q", "-i", built.with_name("image.tar"))
 
@@ -89,6 +90,7 @@ def by_podman(built, tmp_path_factory) -> Iterator[Run]:
     yield run
     ran(*podman, "rmi", "--all", "--force")
     subprocess.run(["umount", own / "root" / "overlay"], capture_output=True, check=False)
+    shutil.rmtree(own, ignore_errors=True)
 
 
 @pytest.fixture(scope="module")

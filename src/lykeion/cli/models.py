@@ -91,7 +91,9 @@ def selected(repository: Repository, text: str) -> tuple[str, int]:
 
 
 def show(args: Namespace, repository: Repository) -> int:
-    shown: dict[str, Any] = asdict(repository.manifest(*selected(repository, args.version)))
+    model, number = selected(repository, args.version)
+    record = repository.images(model).last(number)
+    shown: dict[str, Any] = {**asdict(repository.manifest(model, number)), "image": record.to_json() if record else None}
     emit(shown, "yaml" if args.output == "table" else args.output)
     return 0
 

@@ -12,7 +12,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from lykeion.dashboard import api, models, openapi, pictures, standing
+from lykeion.dashboard import api, images, models, openapi, pictures, standing
 from lykeion.dashboard.context import Context, State, Store
 from lykeion.dashboard.events import Hub
 from lykeion.dashboard.problems import answer_error, answer_http, answer_unexpected
@@ -81,6 +81,7 @@ def make_app(context: Context, state: State | None = None) -> ASGIApp:
         *api.ROUTES,
         *pictures.ROUTES,
         *models.ROUTES,
+        *images.ROUTES,
         *api.RESOURCE_ROUTES,
         *standing.ROUTES,
         *openapi.ROUTES,

@@ -11,6 +11,7 @@ from starlette.routing import Route
 from lykeion.core.models.aliases import AliasMove
 from lykeion.core.models.manifest import Manifest
 from lykeion.dashboard.api import V1, json_of, state
+from lykeion.dashboard.images import images
 from lykeion.errors import Invalid, NotFound, Problem
 from lykeion.repository import Repository
 
@@ -21,12 +22,13 @@ def describe(models: Repository, name: str) -> dict[str, Any]:
     if not versions:
         raise NotFound(f"no model {name!r}; there is {', '.join(models.models()) or 'none yet'}")
     aliases = dict(models.aliases(name))
+    made = images(models, name, versions)
     history = {alias: [move_json(move) for move in reversed(models.history(name, alias))] for alias in aliases}
     return {
         "name": name,
         "aliases": aliases,
         "history": history,
-        "versions": [version_json(one, aliases) for one in reversed(versions)],
+        "versions": [version_json(one, aliases) | {"image": made.get(one.version)} for one in reversed(versions)],
     }
 
 

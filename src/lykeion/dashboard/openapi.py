@@ -54,6 +54,9 @@ PATHS: dict[str, dict[str, Any]] = {
             "trainings", "A step's log", query={"follow": "1: stay until the step ends", "tail": "bytes of its end, 65536 unless told"}
         )
     },
+    f"{V1}/image-builder/log": {
+        "get": operation("models", "What the image builder printed", query={"tail": "bytes of its end, 65536 unless told"})
+    },
     f"{V1}/models": {"get": operation("models", "The models of the repository")},
     f"{V1}/models/{{model}}": {"get": operation("models", "A model: versions, metrics, lineage, aliases and their history")},
     f"{V1}/models/{{model}}/versions/{{version}}": {"get": operation("models", "One version, with its files and their digests")},

@@ -1,6 +1,10 @@
 """`lykeion models` over a real repository of files."""
 
+from datetime import UTC, datetime
+
 import pytest
+
+from lykeion.core.images.records import ImageRecord
 
 
 @pytest.fixture
@@ -90,3 +94,10 @@ def test_damage_is_found_in_one_version_or_in_all(cli, repository, home):
 def test_the_repository_may_lie_elsewhere(cli, repository, home, monkeypatch):
     monkeypatch.setenv("LYKEION_REPOSITORY", (home / "elsewhere").as_uri())
     assert cli("models", "list", "-o", "json").json == []
+
+
+def test_a_version_is_shown_with_its_image(cli, repository):
+    assert cli("models", "show", "shoes@1", "-o", "json").json["image"] is None
+    repository.record_image("shoes", 1, ImageRecord("pushed", datetime(2026, 1, 1, tzinfo=UTC), "r:5000/shoes@sha256:1", "sha256:1"))
+    image = cli("models", "show", "shoes@1", "-o", "json").json["image"]
+    assert (image["state"], image["reference"]) == ("pushed", "r:5000/shoes@sha256:1")

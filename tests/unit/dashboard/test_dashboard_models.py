@@ -1,10 +1,13 @@
 """The model repository over HTTP."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from dashboard_calls import Platform
+
+from lykeion.core.images.records import ImageRecord, LayerRecord, failed
 
 V1 = "/api/v1/models"
 
@@ -92,3 +95,39 @@ def test_an_alias_moves_only_to_a_version_that_is_there(platform: Platform, tmp_
     publish(platform, tmp_path, 1)
     assert platform.ask(f"{V1}/photos/aliases/stable", "PUT", {"version": 9}).status == 404
     assert platform.ask(f"{V1}/photos/aliases/9", "PUT", {"version": 1}).status == 422
+
+
+def record(digest: str, *layers: str) -> ImageRecord:
+    made = tuple(LayerRecord("wheel", name, f"sha256:{name}", 10, "sent") for name in layers)
+    return ImageRecord("pushed", datetime(2026, 1, 1, tzinfo=UTC), f"r:5000/photos@{digest}", digest, made, 10, 1.5, "0.1")
+
+
+def test_a_version_tells_its_image_and_which_of_its_layers_no_version_before_it_has(platform: Platform, tmp_path: Path) -> None:
+    publish(platform, tmp_path, 3)
+    platform.models.record_image("photos", 1, record("sha256:1", "a", "b"))
+    platform.models.record_image("photos", 2, record("sha256:2", "a", "c"))
+    newest, second, first = (one["image"] for one in platform.ask(f"{V1}/photos").json["versions"])
+    assert newest is None
+    assert [layer["new"] for layer in first["layers"]] == [True, True]
+    assert [layer["new"] for layer in second["layers"]] == [False, True]
+    assert (second["state"], second["size"], second["nextTry"], second["reference"]) == ("pushed", 20, None, "r:5000/photos@sha256:2")
+
+
+def test_a_version_that_waits_for_its_image_says_so_and_one_that_failed_says_why_and_when_again(platform: Platform, tmp_path: Path) -> None:
+    content = tmp_path / "content"
+    content.mkdir()
+    (content / "file").write_text("x")
+    platform.models.publish("photos", content, deploy={"serving": "photos", "track": "stable", "image": True, "holds": True})
+    assert platform.ask(f"{V1}/photos").json["versions"][0]["image"] == {"state": "waiting"}
+    platform.models.record_image("photos", 1, failed("no wheel", datetime(2026, 1, 1, tzinfo=UTC), None, "0.1"))
+    image = platform.ask(f"{V1}/photos").json["versions"][0]["image"]
+    assert (image["state"], image["reason"], image["tries"], image["nextTry"]) == ("failed", "no wheel", 1, "2026-01-01T00:00:15+00:00")
+
+
+def test_the_builders_log_is_shown_from_its_end_and_is_empty_where_none_ran(platform: Platform) -> None:
+    assert platform.ask("/api/v1/image-builder/log").body == b""
+    log = platform.home / "logs" / "services" / "image-builder-0.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.write_text("one\ntwo\nthree\n")
+    assert platform.ask("/api/v1/image-builder/log?tail=9").body == b"three\n"
+    assert platform.ask("/api/v1/image-builder/log?tail=x").status == 422

@@ -4,6 +4,7 @@ import { get, part, send } from "../api.js";
 import { ask, badge, h, icon, show, toast } from "../dom.js";
 import { ago, exactly, metric, size } from "../format.js";
 import { named, sparkline } from "./chart.js";
+import { images } from "./images.js";
 import { aliasBadge } from "./models.js";
 import { table } from "./trainings.js";
 import { tried } from "./training.js";
@@ -27,7 +28,8 @@ function draw(page, found) {
     metrics.length > 0 && h("div", { class: "tiles" }, metrics.slice(0, COLUMNS).map((one) => trend(one, found.versions))),
     h("div", { class: "two" },
       h("section", { class: "card" }, h("div", { class: "card-head" }, h("h2", {}, "Versions")), h("div", { class: "table-wrap" }, table(["Version", "In use as", ...metrics.slice(0, COLUMNS).map(words), "Size", "Made", ""], found.versions.map((one) => row(page, found, one, metrics)), metrics.map(words).concat("Size")))),
-      h("section", { class: "card" }, h("div", { class: "card-head" }, h("h2", {}, "Aliases")), h("div", { class: "card-body stack" }, aliases.length ? aliases.map(([alias]) => history(alias, found.history[alias])) : h("p", { class: "muted small" }, "No alias names a version yet.")))));
+      h("section", { class: "card" }, h("div", { class: "card-head" }, h("h2", {}, "Aliases")), h("div", { class: "card-body stack" }, aliases.length ? aliases.map(([alias]) => history(alias, found.history[alias])) : h("p", { class: "muted small" }, "No alias names a version yet.")))),
+    images(found.versions));
 }
 
 const words = (name) => name.replaceAll("_", " ");
