@@ -13,6 +13,7 @@ from lykeion.adapters.images.store import Store
 from lykeion.adapters.images.trust import read_key
 from lykeion.adapters.images.workshop import Workshop
 from lykeion.adapters.local.home import Home
+from lykeion.adapters.registry import REGISTRY as REGISTRY
 from lykeion.adapters.registry.attached import attach
 from lykeion.adapters.registry.client import Registry
 from lykeion.adapters.registry.connect import registry as registry
@@ -26,7 +27,6 @@ from lykeion.core.images.signature import ANNOTATIONS, BUNDLE
 from lykeion.daemons.image_builder import ImageBuilder
 from lykeion.errors import Invalid, NotFound, Problem
 
-REGISTRY = "LYKEION_REGISTRY"
 SIGNING_KEY = "LYKEION_SIGNING_KEY"
 
 

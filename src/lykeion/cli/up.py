@@ -11,6 +11,7 @@ from types import FrameType
 from lykeion.adapters.local.children import LocalChildren
 from lykeion.adapters.local.front import Front
 from lykeion.adapters.local.kept_process import KeptProcess
+from lykeion.adapters.registry import REGISTRY
 from lykeion.assembly import Platform, children, local, servings, tasks_engine, trainings
 from lykeion.daemons.controller import Part, control
 from lykeion.errors import Unavailable
@@ -22,7 +23,7 @@ def arguments(parser: ArgumentParser, _: str) -> None:
     parser.add_argument("--port", type=int, default=DEFAULT_PORT, help=f"on loopback (default: {DEFAULT_PORT}; 0: any free one)")
     parser.add_argument(
         "--registry",
-        default=os.environ.get("LYKEION_REGISTRY", ""),
+        default=os.environ.get(REGISTRY, ""),
         metavar="HOST[:PORT][/PREFIX]",
         help="where the image builder puts an image of each version that asks for one (default: $LYKEION_REGISTRY; none: it does not run)",
     )

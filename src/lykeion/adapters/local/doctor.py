@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from hashlib import file_digest
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -19,7 +20,9 @@ from lykeion.adapters.local.home import Home
 from lykeion.adapters.local.locks import holder, is_held
 from lykeion.adapters.local.memory import V1, V2, makeable
 from lykeion.adapters.local.services import TOKEN
+from lykeion.adapters.registry import REGISTRY
 from lykeion.adapters.volume.verify import read_manifest
+from lykeion.errors import LykeionError
 
 OLDEST_PYTHON, OLDEST_SQLITE = (3, 11), (3, 35, 0)  # SQLite: RETURNING
 LEAST_ROOM = 2 * 2**30
@@ -31,6 +34,7 @@ EXTRAS = {
     "serve": ("starlette", "uvicorn", "prometheus_client", "msgspec"),
     "search": ("numpy", "pyarrow", "faiss", "onnxruntime", "grpc", "PIL"),
     "learn": ("numpy", "pyarrow", "sklearn", "skops"),
+    "images": ("urllib3", "zstandard", "cryptography", "packaging", "uv"),
 }
 
 
@@ -54,6 +58,7 @@ def check_all(home: Home, port: int, serving: bool = False) -> list[Check]:
         limits,
         lambda: memory_limits(home),
         containers,
+        registry,
         lambda: free_port(port, serving),
         lambda: locks(home),
         lambda: strays(home, serving),
@@ -129,6 +134,23 @@ def containers() -> Iterator[Check]:
     """What runs the images of steps; nobody needs it who has no such steps."""
     name, passed_over = Containers(Path()).found
     yield Check("containers", bool(name) or None, name or passed_over, "apt install bubblewrap")
+
+
+def registry() -> Iterator[Check]:
+    """Whether the registry that images go to lets us in; nothing where none is named."""
+    prefix = os.environ.get(REGISTRY, "").rstrip("/")
+    if not prefix:
+        return
+    try:
+        reference = import_module("lykeion.core.images.references").parse_reference(f"{prefix}/doctor")
+        with import_module("lykeion.adapters.registry.connect").registry(reference.host) as there:
+            there.tags(reference.repository)
+    except ModuleNotFoundError as error:
+        yield Check("registry", False, f"{prefix}: {error.name} is not installed", "pip install 'lykeion[images]'")
+    except LykeionError as error:
+        yield Check("registry", False, str(error), f"{REGISTRY} names it")
+    else:
+        yield Check("registry", True, f"{prefix} answers")
 
 
 def free_port(port: int, serving: bool) -> Iterator[Check]:
