@@ -12,7 +12,7 @@ from lykeion.core.images.oci import INDEX, TAR, Descriptor, Image, Layer, Settin
 from lykeion.core.images.references import parse_reference
 from lykeion.core.models import layer as model_layer
 from lykeion.errors import Conflict, Corrupt, Invalid, NotFound, Unavailable
-from lykeion.testing.registries import line_to
+from lykeion.testing.registries import CNCF, line_to
 
 MEBI = 1 << 20
 
@@ -102,13 +102,13 @@ def test_a_models_file_is_pushed_from_where_it_lies(store, registry, server, nam
 
 def test_a_cut_upload_goes_on_where_the_registry_has_it(store, registry, server, name, monkeypatch, opened):
     monkeypatch.setattr(client, "CHUNK", 4 * MEBI)
-    data = noise(16 * MEBI)
+    data = noise(48 * MEBI)
     made = an_image(store, data)
     with line_to(server.port) as line:
         cuts = []
 
         def cut(sent: int, connection: int) -> bool:
-            if sent > 6 * MEBI and not cuts:
+            if sent > 40 * MEBI and not cuts:
                 cuts.append(connection)
                 return True
             return False
@@ -116,7 +116,10 @@ def test_a_cut_upload_goes_on_where_the_registry_has_it(store, registry, server,
         line.cut_up = cut
         push(store, made, opened(line.host, pause=lambda _: None), parse_reference(f"{line.host}/{name}:1"))
         assert cuts
-        assert line.up < (16 + 8) * MEBI  # what had arrived, or the begun chunk, and not more than that, travels again
+        if server.program.endswith(CNCF):  # the begun chunk travels again, perhaps before the registry has noticed the cut
+            assert line.up < (48 + client.TRIES * 4) * MEBI
+        else:  # what is based on distribution 2 drops an upload of which half a chunk arrived
+            assert line.up < (40 + 48 + 4) * MEBI
     assert b"".join(registry.blob(name, made.layers[0].descriptor.digest)) == data
 
 

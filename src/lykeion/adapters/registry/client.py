@@ -194,7 +194,9 @@ class Registry:
 
 
 class Upload:
-    """One blob on its way. After a cut connection the registry is asked how much of it it has; one that forgot it gets it anew."""
+    """One blob on its way. After a cut connection the registry is asked how much of it it has; one that forgot it gets it anew
+    (distribution 2 forgets an upload that was cut within a chunk).
+    """
 
     def __init__(self, http: Http, repository: str, blob: Descriptor, read: Read) -> None:
         self.http, self.repository, self.blob, self.read = http, repository, blob, read
@@ -235,6 +237,7 @@ class Upload:
                 failed += 1
                 if failed == TRIES:
                     raise
+                self.http.pause(FIRST_PAUSE * 2.0 ** (failed - 1))  # a registry needs a moment to notice that a connection was cut
                 at = self.where()
         self.finish(None, 0)
 
