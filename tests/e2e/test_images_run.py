@@ -1,5 +1,7 @@
-"""The training image of photo search really runs: without a network, on a read-only root, as nobody, with no capability. And a step is
-the same wherever it ran: what the image has made is a hit for this machine, and what this machine has made is one for the image.
+"""The images of photo search really run: offline, on a read-only root, as nobody, with no capability.
+
+A step is the same wherever it ran: what the training image has made is a hit for this machine, and what this machine has made is one
+for the image. And the serving images of a family answer a photo with nothing but their own files.
 
 By bubblewrap, podman, and containerd with runc. Needs root, apt and an index of Python packages; skipped with the reason where one is
 missing.
@@ -7,149 +9,79 @@ missing.
 
 import json
 import os
-import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory
 
 import pytest
 
-from lykeion.adapters.containers.bubblewrap import Bubblewrap
-from lykeion.adapters.containers.images import root_of
-from lykeion.adapters.containers.podman import Podman
 from lykeion.adapters.images.store import Store
+from lykeion.core.images.places import DOCUMENTS, VOLUME
+from lykeion.core.serving.names import cover_document, load_document
+from lykeion.core.values import ModelVersion
+from lykeion.testing.families import entry, write_document
+from lykeion.testing.servers import ask
 
-from .conftest import PHOTO_SEARCH, ROOT, command_line, draw_catalogue, wait
+from .conftest import PHOTO_SEARCH, Indexed, command_line, draw_catalogue, wait
+from .contained import Mount, Start, bubblewrap, containerd, given_away, podman, ran, reachable
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.timeout(400),  # the image is built, and unpacked by each runtime
+    pytest.mark.timeout(400),  # the images are built, and unpacked by each runtime
     pytest.mark.skipif(os.geteuid() != 0, reason="podman's and containerd's stores of their own need root"),
 ]
-CONTAINERD = ROOT / ".cache/bin/containerd-v2.4.2"
-NOBODY = 65532
-NAME = "photo-search:latest"
-HYBRID = 'umount /sys/fs/cgroup/unified 2>/dev/null; exec "$@"'  # crun refuses to run where cgroups have two versions
-Run = Callable[..., subprocess.CompletedProcess]
-
-
-def ran(*command: object, **how) -> subprocess.CompletedProcess:
-    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False, timeout=200, **how)
-    assert done.returncode == 0, done.stderr[-2000:] + done.stdout[-2000:]
-    return done
+TRAINING, INDEX, SPACE = "photo-search:latest", "photos:1", "photos-space:1"
+LYKEION = "/opt/lykeion/bin/lykeion"
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory) -> Path:
-    """A home whose store has the training image, beside it the image as one file."""
-    home = tmp_path_factory.mktemp("image") / "home"
-    lock = home.with_name("base.lock")
-    found = command_line(home)("image", "lock", "--to", lock, code=None)
+def built(indexed, tmp_path_factory) -> Indexed:
+    """The family `photos`, and its three images in the store of its home; beside it each image as one file."""
+    family = indexed.copy(tmp_path_factory.mktemp("images"))
+    lock = family.home.with_name("base.lock")
+    found = family.cli("image", "lock", "--to", lock, code=None)
     if found.code:
         pytest.skip(f"no base can be made here: {found.err.strip()}")
-    command_line(home)("image", "build", PHOTO_SEARCH, "--base", lock, timeout=300)
-    command_line(home)("image", "save", NAME, "--to", home.with_name("image.tar"))
-    return home
+    for what, name in ((PHOTO_SEARCH, TRAINING), ("photos@1", INDEX), ("photos-space@1", SPACE)):
+        family.cli("image", "build", what, "--base", lock, timeout=300)
+        family.cli("image", "save", name, "--to", archive(family, name))
+    return family
+
+
+def archive(family: Indexed, name: str) -> Path:
+    return family.home.with_name(f"{name.partition(':')[0]}.tar")
 
 
 @pytest.fixture(scope="module")
-def by_bubblewrap(built) -> Iterator[Run]:
-    if reason := Bubblewrap().unfit():
-        pytest.skip(reason)
-    store = Store(built / "images")
-    with root_of(store, built / "rootfs", store.image(NAME)) as root:
-
-        def run(volume: Path, *words: str) -> subprocess.CompletedProcess:
-            shut = ["--unshare-all", "--unshare-user", "--disable-userns", "--die-with-parent", "--cap-drop", "ALL"]
-            seen = ["--ro-bind", root.folder, "/", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--bind", volume, "/lykeion"]
-            seen += ["--ro-bind", volume / "catalogue", volume / "catalogue", "--uid", NOBODY, "--gid", NOBODY, "--chdir", "/app"]
-            env = [word for item in {**root.env, "LYKEION_HOME": "/lykeion"}.items() for word in ("--setenv", *item)]
-            command = ("setpriv", "--reuid", NOBODY, "--regid", NOBODY, "--clear-groups", "bwrap", *shut, *seen, "--clearenv", *env, "--")
-            return ran(*command, "/opt/lykeion/bin/lykeion", *words)
-
-        volumes_can_be_reached(built)
-        yield run
+def by_bubblewrap(built) -> Iterator[Start]:
+    with bubblewrap(Store(built.home / "images"), reachable(built.home.parent) / "rootfs", TRAINING) as start:
+        yield start
 
 
 @pytest.fixture(scope="module")
-def by_podman(built) -> Iterator[Run]:
-    if reason := Podman().unfit():
-        pytest.skip(reason)
-    own = Path(mkdtemp(prefix="podman-", dir="/tmp"))  # a runroot may have 50 characters
-    podman = ("podman", "--root", own / "root", "--runroot", own / "run", "--storage-driver", "overlay", "--cgroup-manager", "cgroupfs")
-    ran(*podman, "load", "-q", "-i", built.with_name("image.tar"))
-
-    def run(volume: Path, *words: str) -> subprocess.CompletedProcess:
-        shut = ("--network=none", "--cgroups=disabled", "--ulimit=nofile=4096:4096", "--ulimit=nproc=4096:4096", "--read-only")
-        shut += ("--read-only-tmpfs=false", "--tmpfs", "/tmp", "--cap-drop=all", "--security-opt=no-new-privileges")
-        seen = ("-v", f"{volume}:/volume", "-v", f"{volume}/catalogue:{volume}/catalogue:ro")
-        apart = ("unshare", "-m", "--propagation", "private", "sh", "-c", HYBRID, "sh")
-        return ran(*apart, *podman, "run", "--rm", *shut, *seen, f"localhost/{NAME}", *words)
-
-    yield run
-    ran(*podman, "rmi", "--all", "--force")
-    subprocess.run(["umount", own / "root" / "overlay"], capture_output=True, check=False)
-    shutil.rmtree(own, ignore_errors=True)
+def by_podman(built) -> Iterator[Start]:
+    with podman(*(archive(built, name) for name in (TRAINING, INDEX, SPACE))) as start:
+        yield start
 
 
 @pytest.fixture(scope="module")
-def by_containerd(built, tmp_path_factory) -> Iterator[Run]:
-    if not (CONTAINERD / "ctr").exists() or not shutil.which("runc"):
-        pytest.skip("containerd and runc are not here (scripts/containerd brings them)")
-    own = tmp_path_factory.mktemp("cd")
-    off = [f"io.containerd.{name}" for name in ("cri.v1.runtime", "cri.v1.images", "grpc.v1.cri", "nri.v1.nri")]
-    told = {"version": 3, "root": str(own / "root"), "state": str(own / "state"), "oom_score": 0, "disabled_plugins": off}
-    lines = [f"{name} = {json.dumps(value)}" for name, value in told.items()]
-    (own / "config.toml").write_text("\n".join([*lines, "[grpc]", f'  address = "{own}/sock"']))
-    env = {**os.environ, "PATH": f"{CONTAINERD}:/usr/sbin:{os.environ['PATH']}"}
-    with (own / "log").open("wb") as log:
-        daemon = subprocess.Popen([CONTAINERD / "containerd", "-c", own / "config.toml"], stdout=log, stderr=log, env=env)
-    ctr = (CONTAINERD / "ctr", "-a", own / "sock")
-    numbers = iter(range(1000))
-
-    def run(volume: Path, *words: str) -> subprocess.CompletedProcess:
-        drops = [word for name in given_by_containerd() for word in ("--cap-drop", name)]
-        seen = [f"type=bind,src={volume},dst=/volume,options=rbind:rw", f"type=bind,src={volume},dst={volume},options=rbind:ro"]
-        mounts = ["type=tmpfs,src=tmpfs,dst=/tmp,options=nosuid:nodev:mode=1777", *seen]
-        shown = [word for mount in mounts for word in ("--mount", mount)]
-        name = f"step-{next(numbers)}"
-        return ran(*ctr, "run", "--rm", "--read-only", *drops, *shown, NAME, name, "/opt/lykeion/bin/lykeion", *words)
-
-    try:
-        wait(lambda: subprocess.run([*ctr, "version"], capture_output=True, check=False).returncode == 0, 30, "containerd")
-        ran(*ctr, "images", "import", built.with_name("image.tar"))
-        yield run
-    finally:
-        daemon.terminate()
-        daemon.wait(30)
+def by_containerd(built, tmp_path_factory) -> Iterator[Start]:
+    with containerd(tmp_path_factory.mktemp("cd"), *(archive(built, name) for name in (TRAINING, INDEX, SPACE))) as start:
+        yield start
 
 
-def given_by_containerd() -> list[str]:
-    names = "CHOWN DAC_OVERRIDE FSETID FOWNER MKNOD NET_RAW SETGID SETUID SETFCAP SETPCAP NET_BIND_SERVICE SYS_CHROOT KILL AUDIT_WRITE"
-    return [f"CAP_{name}" for name in names.split()]
-
-
-def volumes_can_be_reached(folder: Path) -> None:
-    """Folders of pytest are closed to others, and a container is somebody else."""
-    for above in (folder, *folder.parents):
-        if "pytest-" in str(above):
-            above.chmod(0o755)
+# steps --------------------------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def volume(tmp_path) -> Path:
     """A volume with a catalogue in it, which the image's user may write to."""
-    volumes_can_be_reached(tmp_path)
     home = tmp_path / "v"
     home.mkdir()
     draw_catalogue(home / "catalogue")
-    given_away(home)
-    return home
-
-
-def given_away(volume: Path) -> None:
-    ran("chown", "-R", f"{NOBODY}:{NOBODY}", volume)
+    return given_away(home)
 
 
 def here(volume: Path) -> dict[str, dict]:
@@ -158,8 +90,10 @@ def here(volume: Path) -> dict[str, dict]:
     return steps(told)
 
 
-def there(run: Run, volume: Path) -> dict[str, dict]:
-    return steps(json.loads(run(volume, "run", "/app/pipeline.yaml", *asked(volume)).stdout))
+def there(start: Start, volume: Path) -> dict[str, dict]:
+    """The catalogue has the same name inside: its pictures' places are part of what steps are given."""
+    mounts = (Mount(volume, f"/{VOLUME}", writable=True), Mount(volume / "catalogue", volume / "catalogue"))
+    return steps(json.loads(ran(*start(TRAINING, mounts, LYKEION, "run", "/app/pipeline.yaml", *asked(volume))).stdout))
 
 
 def asked(volume: Path) -> tuple[str, ...]:
@@ -189,7 +123,66 @@ def test_the_image_finds_all_that_this_machine_has_made(by_bubblewrap, volume):
 
 @pytest.mark.parametrize("runtime", ["by_podman", "by_containerd"])
 def test_this_machine_finds_all_that_the_image_has_made(request, runtime, volume):
-    run = request.getfixturevalue(runtime)
-    first = there(run, volume)
+    start = request.getfixturevalue(runtime)
+    first = there(start, volume)
     assert_all_run(first)
     assert_all_found(first, here(volume))
+
+
+# servers ------------------------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def serving(command: list[str], socket: Path, log: Path) -> Iterator[list[str]]:
+    """A server in a container, once it is ready: its addresses, as they are inside. Drains it in the end."""
+    with log.open("wb") as out:
+        process = subprocess.Popen(command, stdout=out, stderr=out)
+
+    def addresses() -> list[str]:
+        assert process.poll() is None, log.read_text()
+        try:
+            told = ask(socket, "/readyz").json
+        except OSError:
+            return []
+        return told["addresses"] if told["ready"] else []
+
+    try:
+        yield wait(addresses, 60, f"{socket} is ready")
+        process.terminate()
+        assert process.wait(30) == 0, log.read_text()
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.parametrize("runtime", ["by_podman", "by_containerd"])
+def test_a_photo_finds_its_item_in_a_family_that_is_served_by_its_images(request, built, runtime):
+    """Each server sees its own files, the install's documents, and a folder of sockets; nothing of the home."""
+    start = request.getfixturevalue(runtime)
+    photo = built.picture("ring-blue-9")
+    index, space = (version_of(built, model) for model in ("photos", "photos-space"))
+    with TemporaryDirectory(dir="/tmp") as name, ExitStack() as stack:
+        folder = Path(name)
+        documents, of_index, of_proxy = (folder / one for one in ("documents", "index", "proxy"))
+        write_document(documents, load_document("photos"), {"family": "photos", "load": [entry(index)]})
+        for place in (of_index, of_proxy / "index"):
+            place.mkdir(parents=True)
+        given_away(folder)
+        seen = (Mount(documents, f"/{DOCUMENTS}"), Mount(of_index, "/tmp", writable=True))
+        inside = stack.enter_context(serving(start(INDEX, seen), of_index / "server.sock", folder / "index.log"))
+        reached = [address.replace("/tmp/", "/tmp/index/") for address in inside]
+        cover = {"family": "photos", "space": entry(space), "embedding": index.metadata["embedding"]}
+        write_document(documents, cover_document("photos"), {**cover, "indexes": [{**entry(index), "addresses": reached}]})
+        seen = (Mount(documents, f"/{DOCUMENTS}"), Mount(of_proxy, "/tmp", writable=True), Mount(of_index, "/tmp/index", writable=True))
+        (address,) = stack.enter_context(serving(start(SPACE, seen), of_proxy / "server.sock", folder / "proxy.log"))
+        path = str(of_proxy / Path(address).name)
+        answer = ask(path, "/v1/search/photos?k=3&filter=colour:blue", "POST", photo, {"content-type": "image/png"}).json
+    assert answer["items"][0]["id"] == "ring-blue-9"
+    assert answer["items"][0]["score"] > 0.999
+    assert {item["colour"] for item in answer["items"]} == {"blue"}
+    assert answer["partial"] is False
+
+
+def version_of(family: Indexed, model: str) -> ModelVersion:
+    told = family.cli("models", "show", f"{model}@1", "-o", "json").json
+    return ModelVersion(model, 1, told["digest"], told["metadata"])

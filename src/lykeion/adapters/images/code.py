@@ -11,7 +11,7 @@ from lykeion.adapters.images.own_packages import OWN
 from lykeion.adapters.images.pyc import Compiler
 from lykeion.core.content import digest_of_value
 from lykeion.core.images.entries import Content, Entry, Kind
-from lykeion.core.images.places import APP, PACKAGES, PYTHON, SCRIPTS
+from lykeion.core.images.places import APP, MOUNTED, PACKAGES, PYTHON, SCRIPTS
 from lykeion.core.images.tree import clashes, fault, refused
 from lykeion.errors import Invalid, Problem
 
@@ -53,8 +53,9 @@ def inside(folder: Path, name: str, problems: list[Problem]) -> Path | None:
 
 
 def platform_content(compiler: Compiler, interpreter: str) -> Content:
-    """Lykeion as it runs here: the package, what the installation says of it, the command, and the image's `interpreter` for it."""
-    layer = packed("platform", f"{OWN} {version(OWN)}", (*platform(), Entry(PYTHON, "link", target=interpreter)), compiler)
+    """Lykeion as it runs here: the package, what the installation says of it, the command, the image's `interpreter`, places to mount."""
+    places = (Entry(PYTHON, "link", target=interpreter), *(Entry(name, "folder", 0o755) for name in MOUNTED))
+    layer = packed("platform", f"{OWN} {version(OWN)}", (*platform(), *places), compiler)
     return replace(layer, parts=((f"pkg:pypi/{OWN}@{version(OWN)}", ""),))
 
 

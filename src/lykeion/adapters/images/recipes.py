@@ -13,7 +13,7 @@ from lykeion.adapters.images.pyc import Compiler
 from lykeion.core.content import canonical, digest_of_value
 from lykeion.core.images.entries import Content, Entry
 from lykeion.core.images.oci import Layer, Settings
-from lykeion.core.images.places import APP, LABEL, PACKAGES, PYTHON, SCRIPTS, VOLUME
+from lykeion.core.images.places import APP, DOCUMENTS, LABEL, PACKAGES, PYTHON, SCRIPTS, VOLUME
 from lykeion.core.images.sbom import model_url
 from lykeion.core.models.manifest import Manifest
 from lykeion.core.pipelines.signature import ParameterSignature, Signature
@@ -118,7 +118,7 @@ def serving(manifest: Manifest, folder: Path, under: Foundation) -> Recipe:
 def server(manifest: Manifest) -> tuple[str, ...]:
     """The server of a version and what it is told: an index has the index server, a space the proxy, since it holds the extractor."""
     files = {file.path for file in manifest.files}
-    common = ("--socket", "/tmp/server.sock", "--documents", "/documents", "--volume", f"/{VOLUME}")
+    common = ("--socket", "/tmp/server.sock", "--documents", f"/{DOCUMENTS}", "--volume", f"/{VOLUME}")
     if "index.json" in files:
         return (names.INDEX_MODULE, *common, "--document", names.load_document(manifest.model), "--family", manifest.model)
     if "space.json" in files:
