@@ -81,13 +81,15 @@ class Bench:
         return Workshop(self.cache, Store(self.folder / store), refused)
 
     def model(self, number: int) -> Path:
-        """A folder with a model of 1 GiB that nobody has seen."""
+        """A folder with a model of 1 GiB that nobody has seen, read-only as the outputs of steps are."""
         content = self.folder / f"content-{number}"
         content.mkdir()
         (content / "index.json").write_text("{}")
-        with (content / "rows.fp16").open("wb") as file:
+        with (content / "rows.fp16").open("wb") as rows:
             for _ in range(1024):
-                file.write(os.urandom(1 << 20))
+                rows.write(os.urandom(1 << 20))
+        for file in content.iterdir():
+            file.chmod(0o444)
         return content
 
     def serving(self, shop: Workshop, manifest: Manifest) -> Recipe:

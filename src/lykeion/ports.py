@@ -117,6 +117,9 @@ class ObjectStore(Protocol):
     def upload(self, key: str, chunks: Iterable[bytes]) -> None:
         """Stream an object of any size; visible only when whole: what `chunks` raises leaves nothing."""
 
+    def adopt(self, key: str, file: Path) -> bool:
+        """Make an object of a file of this machine without copying its bytes; False where that cannot be: then upload it."""
+
     def get(self, key: str) -> bytes:
         """Raises NotFound."""
 

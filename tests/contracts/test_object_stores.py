@@ -77,6 +77,28 @@ def test_what_is_put_is_got_and_replaced(store: ObjectStore) -> None:
     assert read(store, "a/b") == b"two"
 
 
+def test_what_is_adopted_is_an_object_and_what_is_refused_leaves_nothing(store: ObjectStore, tmp_path: Path) -> None:
+    file = tmp_path / "weights"
+    file.write_bytes(b"weights")
+    file.chmod(0o444)
+    if store.adopt("a/weights", file):
+        file.unlink()
+        assert read(store, "a/weights") == b"weights"
+    else:
+        assert list(store.list("")) == []
+
+
+def test_an_adopted_file_replaces_what_was_there(store: ObjectStore, tmp_path: Path) -> None:
+    store.put("a", b"before")
+    file = tmp_path / "a"
+    file.write_bytes(b"after")
+    file.chmod(0o444)
+    adopted = store.adopt("a", file)
+    assert store.adopt("a", file) is adopted  # again: both are names of one file perhaps
+    assert store.get("a") == (b"after" if adopted else b"before")
+    assert [key for key, _ in store.list("")] == ["a"]
+
+
 def test_what_is_not_there_is_not_found(store: ObjectStore) -> None:
     store.put("a/b/c", b"")
     for key in ("a/x", "nothing", "a/b"):

@@ -3,9 +3,14 @@
 An object appears whole or not at all, also after a crash: it is written beside (`.staging/`), synced, and then linked (create-only) or
 renamed (replace) into place, and the folder is synced. `link` fails where the name exists, which makes create-only put exact among
 any number of processes. obstore is not used for it: used before a fork it would hang the child, and steps are forked.
+
+A large file is not copied where that can be helped: it becomes an object as a clone of its own (`FICLONE`: btrfs, XFS, bcachefs), or,
+where it is read-only to everybody as outputs of steps are, as a second name of the same file.
 """
 
+import fcntl
 import os
+import stat
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -18,6 +23,7 @@ CHUNK = 1 << 20
 RETRIES = 100
 STAGING = ".staging"
 LEFT = 86400.0  # seconds
+FICLONE = 0x40049409  # linux/fs.h
 
 
 class LocalStore:
@@ -50,6 +56,17 @@ class LocalStore:
             self._place(target, lambda: beside.replace(target))
         finally:
             beside.unlink(missing_ok=True)
+
+    def adopt(self, key: str, file: Path) -> bool:
+        target = self.file(key)
+        beside = self._beside()
+        try:
+            if not (cloned(file, beside) or linked(file, beside)):
+                return False
+            self._place(target, lambda: beside.replace(target))
+        finally:
+            beside.unlink(missing_ok=True)  # also after the rename, which does nothing between two names of one file
+        return True
 
     def get(self, key: str) -> bytes:
         try:
@@ -135,15 +152,21 @@ class LocalStore:
         self.swept = True
         for left in (self.root / STAGING).iterdir():
             with suppress(FileNotFoundError):
-                if time.time() - left.stat().st_mtime > LEFT:
+                now = left.stat()  # a second name of an old file is new, and costs nothing while there is the first
+                if now.st_nlink == 1 and time.time() - now.st_mtime > LEFT:
                     left.unlink()
+
+    def _beside(self) -> Path:
+        """Where something is made before it is put in its place."""
+        with writing(self.root):
+            make_folder(self.root / STAGING)
+            self._sweep()
+        return self.root / STAGING / uuid4().hex
 
     def _write(self, chunks: Iterable[bytes]) -> Path:
         """A synced file beside, read-only: what is published does not change. What `chunks` raises passes, and nothing stays."""
-        beside = self.root / STAGING / uuid4().hex
+        beside = self._beside()
         with writing(self.root):
-            make_folder(beside.parent)
-            self._sweep()
             handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
             for chunk in chunks:
@@ -158,6 +181,35 @@ class LocalStore:
         finally:
             os.close(handle)
         return beside
+
+
+def cloned(file: Path, to: Path) -> bool:
+    """A synced, read-only file with the same blocks, of which each is copied when one of the two is written; False where that cannot be."""
+    handle = -1
+    try:
+        with file.open("rb") as source:
+            handle = os.open(to, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            fcntl.ioctl(handle, FICLONE, source.fileno())
+        os.fchmod(handle, 0o444)
+        os.fsync(handle)
+    except OSError:  # another file system, or one that cannot do it
+        to.unlink(missing_ok=True)
+        return False
+    finally:
+        if handle >= 0:
+            os.close(handle)
+    return True
+
+
+def linked(file: Path, to: Path) -> bool:
+    """A second name for a file that nobody writes to any more; False where somebody might, and where that cannot be."""
+    try:
+        if not stat.S_ISREG(mode := file.lstat().st_mode) or mode & 0o222:
+            return False
+        os.link(file, to, follow_symlinks=False)
+    except OSError:
+        return False
+    return True
 
 
 def write_all(handle: int, data: bytes) -> None:

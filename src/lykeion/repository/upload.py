@@ -12,18 +12,27 @@ from lykeion.core.models.manifest import MANIFEST, VersionFile
 from lykeion.errors import Corrupt, Invalid, Problem
 
 if TYPE_CHECKING:  # the ports bring pydantic's models with them, which a step that publishes can do without
+    from hashlib import _Hash
+
     from lykeion.ports import ObjectStore
 
 CHUNK = 1 << 20
+BLOCK = 1 << 17  # bytes that stay in the processor's cache between the two digests
 
 
 @dataclass(frozen=True, slots=True)
 class Payload:
-    """A file to publish: its path in the version, where it is now, its size in bytes."""
+    """A file to publish: its path in the version, where it is now, its size in bytes, and when it was last written (ns)."""
 
     path: str
     file: Path
     size: int
+    written: int
+
+    @staticmethod
+    def of(path: str, file: Path) -> "Payload":
+        now = file.stat()
+        return Payload(path, file, now.st_size, now.st_mtime_ns)
 
 
 def payload(folder: Path) -> list[Payload]:
@@ -43,7 +52,7 @@ def payload(folder: Path) -> list[Payload]:
             elif path == MANIFEST:
                 problems.append(Problem("the repository keeps this name for itself", file=str(file), remedy="name the file differently"))
             else:
-                found.append(Payload(path, file, file.stat().st_size))
+                found.append(Payload.of(path, file))
         links = [Path(above, name) for name in folders if Path(above, name).is_symlink()]
         problems += [Problem("it is a link to a folder", file=str(link), remedy="put the files there") for link in links]
     if not found and not problems:
@@ -53,44 +62,41 @@ def payload(folder: Path) -> list[Payload]:
     return sorted(found, key=lambda each: each.path)
 
 
-class Meter:
-    """The bytes of a file, counted and digested while somebody iterates over them: the file's digest, and its image layer's."""
-
-    def __init__(self, given: Payload) -> None:
-        self.given = given
-        self.content, self.layer, self.size = sha256(), sha256(layer.header(given.path, given.size)), 0
-
-    def __iter__(self) -> Iterator[bytes]:
-        with self.given.file.open("rb") as stream:
-            while chunk := stream.read(CHUNK):
-                self.content.update(chunk)
-                self.layer.update(chunk)
-                self.size += len(chunk)
-                yield chunk
-        self.layer.update(layer.trailer(self.given.size))
-
-    def result(self) -> VersionFile:
-        """Raises Corrupt where the file was not as long as it was said to be."""
-        if self.size != self.given.size:
-            raise Corrupt(f"{self.given.file} changed while it was read; publish what nobody writes to any more")
-        return VersionFile(self.given.path, self.size, self.content.hexdigest(), self.layer.hexdigest())
-
-
 def measure(given: Payload) -> VersionFile:
-    """Read a file once, for both digests."""
-    meter = Meter(given)
-    for _ in meter:
-        pass
-    return meter.result()
+    """Read a file once, for its digest and that of its image layer. Raises Corrupt where it is not as long as it was said to be."""
+    content, in_layer, size = sha256(), sha256(layer.header(given.path, given.size)), 0
+    buffer = memoryview(bytearray(BLOCK))
+    with given.file.open("rb", buffering=0) as stream:
+        while count := stream.readinto(buffer):
+            block = buffer[:count]
+            content.update(block)
+            in_layer.update(block)
+            size += count
+    if size != given.size:
+        raise Corrupt(f"{given.file} changed while it was read; publish what nobody writes to any more")
+    in_layer.update(layer.trailer(size))
+    return VersionFile(given.path, size, content.hexdigest(), in_layer.hexdigest())
 
 
 def send(store: "ObjectStore", key: str, given: Payload, expected: VersionFile) -> None:
-    """Upload a file. Raises Corrupt where it is not (any more) what was expected; then nothing is left of it."""
-    meter = Meter(given)
-    store.upload(key, meter)
-    if (meter.size, meter.content.hexdigest()) != (expected.size, expected.sha256):
+    """Bring a file into the store. Raises Corrupt where it is not (any more) what was expected; then nothing is left of it."""
+    if store.adopt(key, given.file):
+        same = Payload.of(given.path, given.file) == given
+    else:
+        content = sha256()
+        store.upload(key, digested(given.file, content))
+        same = content.hexdigest() == expected.sha256
+    if not same:
         store.delete([key])
         raise Corrupt(f"{given.file} changed while it was uploaded; nothing was published. Publish what nobody writes to any more")
+
+
+def digested(file: Path, digest: "_Hash") -> Iterator[bytes]:
+    """The bytes of a file, which `digest` has seen."""
+    with file.open("rb") as stream:
+        while chunk := stream.read(CHUNK):
+            digest.update(chunk)
+            yield chunk
 
 
 def stored_digest(store: "ObjectStore", key: str) -> tuple[int, str]:

@@ -24,6 +24,9 @@ class MemoryStore:
     def upload(self, key: str, chunks: Iterable[bytes]) -> None:
         self.objects[key] = b"".join(chunks)
 
+    def adopt(self, key: str, file: Path) -> bool:  # noqa: ARG002 - memory holds bytes only
+        return False
+
     def get(self, key: str) -> bytes:
         if key not in self.objects:
             raise NotFound(f"memory has no {key}")

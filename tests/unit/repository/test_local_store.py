@@ -22,6 +22,44 @@ def test_what_killed_writers_left_is_swept_after_a_day(tmp_path: Path) -> None:
     assert [left.name for left in staging.iterdir()] == ["new"]
 
 
+def test_a_file_that_nobody_writes_to_becomes_an_object_without_a_copy(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path / "store")
+    sealed = tmp_path / "sealed"
+    sealed.write_bytes(bytes(1 << 20))
+    sealed.chmod(0o444)
+    assert store.adopt("a/weights", sealed)
+    there = store.file("a/weights")
+    cloned = there.stat().st_ino != sealed.stat().st_ino
+    assert cloned or sealed.stat().st_nlink == 2
+    assert there.stat().st_mode & 0o777 == 0o444
+    assert list((tmp_path / "store/.staging").iterdir()) == []
+
+
+def test_a_file_that_somebody_may_write_to_does_not_share_its_bytes(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path / "store")
+    open_to_all = tmp_path / "weights"
+    open_to_all.write_bytes(b"first")
+    if store.adopt("a", open_to_all):  # this file system can clone
+        open_to_all.write_bytes(b"other")
+        assert store.get("a") == b"first"
+    else:
+        assert list(store.list("")) == []
+
+
+def test_a_second_name_that_is_being_placed_is_not_swept_for_the_files_age(tmp_path: Path) -> None:
+    old = tmp_path / "old"
+    old.write_bytes(b"x")
+    os.utime(old, (0, 0))
+    beside = tmp_path / "store/.staging/beside"
+    beside.parent.mkdir(parents=True)
+    os.link(old, beside)
+    LocalStore(tmp_path / "store").put("a", b"1")
+    assert beside.exists()
+    old.unlink()
+    LocalStore(tmp_path / "store").put("b", b"1")
+    assert not beside.exists()
+
+
 def test_what_is_being_written_is_not_listed(tmp_path: Path) -> None:
     store = LocalStore(tmp_path)
 

@@ -11,6 +11,7 @@ from lykeion.core.content import FileDigest, digest_of_files
 from lykeion.core.models import layer
 from lykeion.errors import Corrupt, Invalid, NotFound
 from lykeion.repository import Repository
+from lykeion.repository.local_store import LocalStore
 
 FILES = {"index.json": b'{"format": 1}', "part-00000/rows.arrow": b"rows" * 1000}
 
@@ -105,6 +106,27 @@ def test_what_an_interrupted_upload_left_damaged_is_sent_again(store, folder) ->
     repository = Repository(store)
     repository.publish("photos", folder(FILES))
     assert repository.verify("photos", 1) == []
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o444])
+def test_a_file_that_changes_between_its_digest_and_its_upload_is_not_published(tmp_path: Path, folder, mode: int) -> None:
+    """Whether its bytes are sent or, since nobody may write to it, it is taken as it is."""
+    given = folder({"weights": b"first"})
+    weights = given / "weights"
+    weights.chmod(mode)
+
+    class ChangesMeanwhile(LocalStore):
+        def adopt(self, key: str, file: Path) -> bool:
+            file.chmod(0o644)
+            file.write_bytes(b"other")
+            file.chmod(mode)
+            return super().adopt(key, file)
+
+    repository = Repository(ChangesMeanwhile(tmp_path / "repository"))
+    with pytest.raises(Corrupt, match="changed while it was uploaded"):
+        repository.publish("m", given)
+    assert repository.versions("m") == []
+    assert not (tmp_path / "repository/m/1/weights").exists()
 
 
 def test_other_content_does_not_take_the_number_of_an_interrupted_upload(store, folder) -> None:
