@@ -5,16 +5,18 @@ patch releases of one minor version compile some files differently: the whole ve
 interpreter of the image's own base may do the work (`interpreter`), so that the builder's does not matter.
 """
 
-import json
+import marshal
 import os
 import platform
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
+from io import BytesIO
 from pathlib import Path
 
 from lykeion.adapters.images import pyc_worker
@@ -24,6 +26,7 @@ from lykeion.errors import LykeionError
 
 FORMAT = 1  # of what pyc_worker writes for one source and one Python
 WORTH_A_PROCESS = 100  # files
+MARSHAL = 4  # the version that every Python from 3.4 on reads
 TESTS = frozenset({"test", "tests"})
 
 
@@ -99,16 +102,22 @@ class Compiler:
 
 def compile_some(command: Sequence[str], wanted: Sequence[tuple[Entry, Path]]) -> dict[str, int]:
     """In one process."""
-    told = "".join(
-        json.dumps({"file": entry.source, "text": (entry.data or b"").decode("latin-1"), "name": f"/{entry.path}", "to": str(to)}) + "\n"
-        for entry, to in wanted
-    )
-    ended = subprocess.run(command, input=told, capture_output=True, text=True, env={"PYTHONHASHSEED": "0"}, check=False)
-    answers = [json.loads(line) for line in ended.stdout.splitlines()]
-    if ended.returncode or len(answers) != len(wanted):
-        last = wanted[min(len(answers), len(wanted) - 1)][0].path
-        raise LykeionError(f"compiling {last} with {command[0]} failed: {ended.stderr.strip()[-500:] or f'code {ended.returncode}'}")
-    return {entry.path: answer["size"] for (entry, _), answer in zip(wanted, answers, strict=True) if "size" in answer}
+    told = b"".join(marshal.dumps((entry.source, entry.data or b"", f"/{entry.path}", str(to)), MARSHAL) for entry, to in wanted)
+    ended = subprocess.run(command, input=told, capture_output=True, env={"PYTHONHASHSEED": "0"}, check=False)
+    sizes = list(numbers(ended.stdout))
+    if ended.returncode or len(sizes) != len(wanted):
+        last = wanted[min(len(sizes), len(wanted) - 1)][0].path
+        said = ended.stderr.decode("utf-8", "replace").strip()[-500:]
+        raise LykeionError(f"compiling {last} with {command[0]} failed: {said or f'code {ended.returncode}'}")
+    return {entry.path: size for (entry, _), size in zip(wanted, sizes, strict=True) if size >= 0}
+
+
+def numbers(told: bytes) -> Iterator[int]:
+    """What the worker has answered, as far as it came."""
+    stream = BytesIO(told)
+    with suppress(EOFError, ValueError, TypeError):
+        while True:
+            yield int(marshal.load(stream))
 
 
 def is_compiled(entry: Entry) -> bool:
