@@ -3,6 +3,7 @@
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
 from datetime import timedelta
+from pathlib import Path
 
 from lykeion.adapters.local.collector import Collector
 from lykeion.adapters.local.mentions import mentions
@@ -11,6 +12,13 @@ from lykeion.cli.printing import emit, rows
 from lykeion.core.pipelines.reachability import Keep
 from lykeion.core.resources.metadata import parse_duration
 from lykeion.errors import Invalid, Problem
+
+try:
+    from lykeion.components.item_cache import compact
+except ImportError:  # without pyarrow nobody has written rows
+
+    def compact(folder: Path, keep: frozenset[str], dry_run: bool = False) -> tuple[int, int]:  # noqa: ARG001
+        return 0, 0
 
 
 def arguments(parser: ArgumentParser, _: str) -> None:
@@ -25,7 +33,7 @@ def main(args: Namespace) -> int:
 
 
 def collect(platform: Platform, args: Namespace) -> int:
-    collector = Collector(platform.home, platform.resources, platform.repository, platform.clock, mentions)
+    collector = Collector(platform.home, platform.resources, platform.repository, platform.clock, mentions, compact)
     age = timedelta(seconds=seconds(args.older_than))
     plan = collector.plan(Keep(recent=args.keep, age=age, rubbish=min(Keep().rubbish, age)))
     removed = plan.by_kind() if args.dry_run else collector.sweep(plan).removed

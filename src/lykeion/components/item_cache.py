@@ -13,9 +13,10 @@ number of writers and readers need no lock; the same row in two segments is the 
 import os
 import tempfile
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from hashlib import sha256
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -23,7 +24,6 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from lykeion.errors import Corrupt
 
@@ -33,6 +33,7 @@ Ids = npt.NDArray[np.intp]
 DIGEST = pa.binary(32)
 SEGMENT_ROWS = 1024  # what a kill can lose
 COMPACT_ABOVE = 256  # segments, before small ones are put together
+WORTH = 10  # a tenth of the rows must go, for the others to be written anew
 
 
 def segment_files(folder: Path) -> list[str]:
@@ -75,12 +76,20 @@ def as_numpy(digests: pa.Array | pa.ChunkedArray) -> Digests:
 
 def write_table(path: Path, table: pa.Table) -> None:
     """Durable, and visible only when whole."""
+    write_batches(path, (table,))
+
+
+def write_batches(path: Path, tables: Iterable[pa.Table]) -> None:
+    """`write_table` of tables of one schema (at least one), which need not be in memory together."""
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}")
+    remaining = iter(tables)
+    first = next(remaining)
     try:
         with beside.open("wb") as file:
-            with pa.ipc.new_file(file, table.schema) as writer:
-                writer.write_table(table)
+            with pa.ipc.new_file(file, first.schema) as writer:
+                for table in chain((first,), remaining):
+                    writer.write_table(table)
             file.flush()
             os.fsync(file.fileno())
         os.replace(beside, path)
@@ -138,22 +147,45 @@ class SegmentWriter:
         self.flush()  # also when the step fails: what was worked out is true
 
 
-def compact(folder: Path, schema: pa.Schema, keep: pa.Array | None = None) -> int:
-    """Put all segments together into one (of `keep`'s digests only, where given). Returns how many segments there were.
+def compact(folder: Path, keep: frozenset[str], dry_run: bool = False) -> tuple[int, int]:
+    """Put the segments of a folder together, without the rows of pictures (digests in hex) that are not to be kept.
 
-    One process at a time; readers and writers may go on meanwhile.
+    Returns (rows, bytes) that are freed, or would be. Where a tenth of the rows at most would go, and there are not many segments, it is
+    not worth the writing: (0, 0); so it is where a segment is damaged, which its reader will say. One process at a time, while nobody adds
+    segments; readers may go on.
     """
     before = segment_files(folder)
-    if len(before) <= (COMPACT_ABOVE if keep is None else 0):
-        return len(before)
-    everything = pa.concat_tables([schema.empty_table(), *(read_table(path) for path in before)])
-    wanted = pc.unique(everything["digest"]) if keep is None else keep
-    kept = find(folder, wanted, schema)
-    if kept.num_rows:
-        write_table(folder / f"segment-{uuid.uuid4().hex}.arrow", kept)
+    kept = {bytes.fromhex(digest) for digest in keep}
+    try:
+        rows = [read_table(path).num_rows for path in before]
+    except Corrupt:
+        return 0, 0
+    staying = list(fresh(before, kept))
+    gone = sum(rows) - sum(len(each) for each in staying)
+    if gone * WORTH <= sum(rows) and len(before) <= COMPACT_ABOVE:
+        return 0, 0
+    size = sum(os.stat(path).st_size for path in before)
+    if dry_run:
+        return gone, size * gone // max(1, sum(rows))
+    together = folder / f"segment-{uuid.uuid4().hex}.arrow"
+    if gone < sum(rows):
+        write_batches(together, (read_table(path).take(pa.array(each)) for path, each in zip(before, staying, strict=True)))
     for path in before:
         os.unlink(path)
-    return len(before)
+    return gone, size - (together.stat().st_size if together.exists() else 0)
+
+
+def fresh(paths: Sequence[str], kept: set[bytes]) -> Iterator[Ids]:
+    """For each segment its rows that stay: those of `kept` that no segment before had."""
+    seen: set[bytes] = set()
+    for path in paths:
+        digests = read_table(path)["digest"].to_pylist()
+        rows: dict[bytes, int] = {}
+        for row, digest in enumerate(digests):
+            if digest in kept and digest not in seen:
+                rows.setdefault(digest, row)
+        seen |= rows.keys()
+        yield np.array(list(rows.values()), np.intp)
 
 
 class PictureStore:

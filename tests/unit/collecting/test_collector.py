@@ -15,6 +15,7 @@ from lykeion.adapters.local.collector import PIN, Collector, Plan
 from lykeion.adapters.local.home import Home
 from lykeion.adapters.local.mentions import mentions
 from lykeion.adapters.local.resources import SqliteResources
+from lykeion.components.item_cache import DIGEST, SegmentWriter, compact, read_table, segment_files
 from lykeion.core.pipelines.reachability import Keep, References
 from lykeion.core.resources import Metadata, PipelineSpec, Step, StepStatus, Training, TrainingSpec, TrainingStatus
 from lykeion.repository import open_repository
@@ -46,7 +47,7 @@ class Shop:
         self.home = Home.at(folder / "home")
         self.resources = SqliteResources(self.home.database, SystemClock())
         self.repository = open_repository((folder / "repository").as_uri())
-        self.collector = Collector(self.home, self.resources, self.repository, SystemClock(), mentions)
+        self.collector = Collector(self.home, self.resources, self.repository, SystemClock(), mentions, compact)
 
     def age(self, path: Path, days: float = 100) -> Path:
         at = (NOW - timedelta(days=days)).timestamp()
@@ -197,6 +198,35 @@ def test_features_go_with_the_last_output_that_names_their_extractor(shop: Shop)
     out.mkdir(parents=True)
     (out / "extractor.json").write_text('{"digest": "sha256:e1", "name": "n"}')
     assert shop.going() == {("features", "e2")}
+
+
+def test_rows_of_the_item_caches_go_with_the_pictures_that_they_are_of(shop: Shop) -> None:
+    kept, gone = shop.picture(b"kept"), shop.picture(b"gone")
+    extractor = shop.home.cache / "features" / ("e" * 64)
+    for folder in (shop.home.cache / "picture-facts", extractor, extractor / "refused"):
+        with SegmentWriter(folder, pa.schema([("digest", DIGEST)])) as writer:
+            for digest in (kept, gone):
+                writer.add(digest=bytes.fromhex(digest))
+    key = shop.output("features")
+    shop.run("r", "Succeeded", key)
+    shop.speak_of(shop.home.outputs / key / "table", kept)
+    plan = shop.collector.plan(Keep(recent=1))
+    assert plan.by_kind()["row"][0] == 3
+    freed = shop.collector.sweep(plan)
+    assert freed.removed["picture"][0] == 1
+    assert freed.removed["row"][0] == 3
+    for folder in (shop.home.cache / "picture-facts", extractor, extractor / "refused"):
+        assert [row["digest"].hex() for path in segment_files(folder) for row in read_table(path).to_pylist()] == [kept]
+    assert "row" not in shop.collector.sweep(shop.collector.plan(Keep(recent=1))).removed
+
+
+def test_rows_stay_while_somebody_runs_steps(shop: Shop) -> None:
+    facts = shop.home.cache / "picture-facts"
+    with SegmentWriter(facts, pa.schema([("digest", DIGEST)])) as writer:
+        writer.add(digest=bytes(32))
+    with engine_of(shop.home):
+        assert "row" not in shop.collector.sweep(shop.collector.plan()).removed
+    assert len(segment_files(facts)) == 1
 
 
 def test_staging_that_a_process_holds_stays(shop: Shop) -> None:

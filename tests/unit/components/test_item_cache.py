@@ -43,6 +43,15 @@ def found(folder: Path, numbers: Sequence[int]) -> dict[bytes, int]:
     return dict(zip(table["digest"].to_pylist(), table["value"].to_pylist(), strict=True))
 
 
+def test_a_folder_with_a_damaged_segment_is_left_as_it_is(tmp_path: Path) -> None:
+    put(tmp_path, range(10))
+    put(tmp_path, range(10, 20))
+    damaged = Path(segment_files(tmp_path)[0])
+    damaged.write_bytes(b"no arrow")
+    assert compact(tmp_path, every([])) == (0, 0)
+    assert len(segment_files(tmp_path)) == 2
+
+
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.lists(st.integers(0, 30), max_size=20), max_size=5), st.sets(st.integers(0, 40)))
 def test_what_is_found_is_what_a_dict_would_hold(
@@ -92,21 +101,52 @@ def test_a_damaged_segment_is_said(tmp_path: Path) -> None:
         read_table(path)
 
 
+def every(numbers: Sequence[int]) -> frozenset[str]:
+    return frozenset(key(number).hex() for number in numbers)
+
+
 def test_small_segments_are_put_together_and_lose_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(item_cache, "COMPACT_ABOVE", 3)
-    for number in range(6):
+    for number in range(1, 7):
         put(tmp_path, [number, 0])
-    assert compact(tmp_path, SCHEMA) == 6
+    rows, size = compact(tmp_path, every(range(7)))
+    assert rows == 5, "the copies of 0"
+    assert size > 0
     assert len(segment_files(tmp_path)) == 1
-    assert len(found(tmp_path, range(6))) == 6
+    assert len(found(tmp_path, range(7))) == 7
 
 
-def test_compacting_can_drop_what_nobody_refers_to(tmp_path: Path) -> None:
+def test_compacting_drops_what_nobody_refers_to(tmp_path: Path) -> None:
     put(tmp_path, range(10))
-    compact(tmp_path, SCHEMA, keep=digests([key(3), key(4)]))
+    before = Path(*segment_files(tmp_path)).read_bytes()
+    assert compact(tmp_path, every([3, 4]), dry_run=True)[0] == 8
+    assert Path(*segment_files(tmp_path)).read_bytes() == before
+    assert compact(tmp_path, every([3, 4]))[0] == 8
     assert set(found(tmp_path, range(10)).values()) == {3, 4}
-    compact(tmp_path, SCHEMA, keep=digests([]))
+    assert compact(tmp_path, every([]))[0] == 2
     assert segment_files(tmp_path) == []
+    assert compact(tmp_path, every([])) == (0, 0)
+
+
+def test_few_rows_are_not_worth_writing_all_others_anew(tmp_path: Path) -> None:
+    put(tmp_path, range(100))
+    assert compact(tmp_path, every(range(90))) == (0, 0)
+    assert compact(tmp_path, every(range(89)))[0] == 11
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.lists(st.integers(0, 12), min_size=1, max_size=6), max_size=6), st.sets(st.integers(0, 12)))
+def test_compacting_is_what_a_dictionary_would_do(
+    tmp_path_factory: pytest.TempPathFactory, segments: list[list[int]], kept: set[int]
+) -> None:
+    folder = tmp_path_factory.mktemp("segments")
+    for segment in segments:
+        put(folder, segment)
+    there = {number for segment in segments for number in segment}
+    written = sum(len(segment) for segment in segments)
+    rows, _ = compact(folder, every(sorted(kept)))
+    assert rows in (0, written - len(there & kept))
+    assert set(found(folder, range(13)).values()) == (there & kept if rows else there)
 
 
 @settings(max_examples=25, deadline=None)

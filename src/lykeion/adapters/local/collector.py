@@ -27,17 +27,22 @@ PIN = "lykeion.dev/pin"  # annotation: "true" keeps what a Training made
 STEPS = "tasks"  # the lock of who runs the steps of a home
 BATCH = 200  # removals between which others may write
 
+Compact = Callable[[Path, frozenset[str], bool], tuple[int, int]]
 Mentions = Callable[[Iterable[Path]], tuple[frozenset[str], frozenset[str]] | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What would go, what stays (why -> how many, bytes), and what a person should know."""
+    """What would go, what stays (why -> how many, bytes), and what a person should know.
+
+    `rows`: how many rows of the item caches would go, of pictures that are gone or go, and their bytes.
+    """
 
     keep: Keep
     going: tuple[Thing, ...]
     staying: Mapping[str, tuple[int, int]]
     notes: tuple[str, ...] = ()
+    rows: tuple[int, int] = (0, 0)
 
     @property
     def size(self) -> int:
@@ -45,7 +50,7 @@ class Plan:
 
     def by_kind(self) -> dict[str, tuple[int, int]]:
         """kind -> (how many, bytes) of what would go."""
-        return totals((thing.kind, thing.size) for thing in self.going)
+        return with_rows(totals((thing.kind, thing.size) for thing in self.going), self.rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,16 +66,23 @@ class Freed:
 
 
 class Collector:
-    """`mentions` reads which pictures and extractors (digests in hex) the files in some folders speak of; None where it cannot."""
+    """`mentions` reads which pictures and extractors (digests in hex) the files in some folders speak of; None where it cannot.
 
-    def __init__(self, home: Home, resources: SqliteResources, repository: Repository, clock: Clock, mentions: Mentions) -> None:
-        self.home, self.resources, self.repository, self.clock, self.mentions = home, resources, repository, clock, mentions
+    `compact(folder, pictures, dry_run)` takes the rows of all other pictures out of a folder's segments; (rows, bytes) that it freed.
+    """
+
+    def __init__(
+        self, home: Home, resources: SqliteResources, repository: Repository, clock: Clock, mentions: Mentions, compact: Compact
+    ) -> None:
+        self.home, self.resources, self.repository, self.clock = home, resources, repository, clock
+        self.mentions, self.compact = mentions, compact
 
     def plan(self, keep: Keep | None = None) -> Plan:
         """What would go now. Changes nothing."""
         keep, now = keep or Keep(), self.clock.now()
         things = list(inventory(self.home))
-        refs = self.references(keep, now, things, idle=not is_held(self.home.locks / STEPS))
+        idle = not is_held(self.home.locks / STEPS)
+        refs = self.references(keep, now, things, idle)
         going, staying = [], []
         for thing in things:
             why = why_kept(thing, refs, keep, now)
@@ -85,7 +97,9 @@ class Collector:
             notes.append(f"a Training is under way: cached pictures and features are left alone; {remedy}")
         if refs.pictures is None:
             notes.append("cached pictures and features are left alone: pyarrow is needed to see what refers to them (lykeion[search])")
-        return Plan(keep, tuple(going), totals(staying), tuple(notes))
+        gone = set(going)
+        left = [thing for thing in things if thing not in gone]
+        return Plan(keep, tuple(going), totals(staying), tuple(notes), self.compacted(left, refs, idle, dry_run=True))
 
     def sweep(self, plan: Plan) -> Freed:
         """Remove what `plan` says and what may still go. What it finds newly in use stays.
@@ -96,9 +110,21 @@ class Collector:
         idle = lock.try_acquire()
         try:
             removed = self.remove(plan, idle)
+            left = list(inventory(self.home)) if idle else []
+            rows = self.compacted(left, self.references(plan.keep, self.clock.now(), left, idle), idle) if idle else (0, 0)
         finally:
             lock.release()
-        return Freed(totals(removed), len(plan.going) - len(removed))
+        return Freed(with_rows(totals(removed), rows), len(plan.going) - len(removed))
+
+    def compacted(self, things: Sequence[Thing], refs: References, idle: bool, dry_run: bool = False) -> tuple[int, int]:
+        """(rows, bytes) that the item caches lose: of pictures that nothing in `things` is or speaks of. Only where nobody runs steps."""
+        if not idle or refs.pictures is None:
+            return 0, 0
+        keep = refs.pictures | {thing.name for thing in things if thing.kind == "picture"}
+        features = [self.home.root / thing.path for thing in things if thing.kind == "features"]
+        folders = [self.home.cache / "picture-facts", *features, *(folder / "refused" for folder in features)]
+        freed = [self.compact(folder, keep, dry_run) for folder in folders]
+        return sum(rows for rows, _ in freed), sum(size for _, size in freed)
 
     def remove(self, plan: Plan, idle: bool) -> list[tuple[str, int]]:
         """(kind, bytes) of each thing that went."""
@@ -232,3 +258,7 @@ def totals(given: Iterable[tuple[str, int]]) -> dict[str, tuple[int, int]]:
         count, before = found.get(name, (0, 0))
         found[name] = (count + 1, before + size)
     return dict(sorted(found.items()))
+
+
+def with_rows(removed: Mapping[str, tuple[int, int]], rows: tuple[int, int]) -> dict[str, tuple[int, int]]:
+    return {**removed, **({"row": rows} if rows[1] > 0 else {})}
