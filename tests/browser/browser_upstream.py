@@ -1,6 +1,7 @@
 """A search that stands in for the proxy: the HTTP of the real one over a fixed catalogue, on a Unix socket of its own."""
 
 import json
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from hashlib import sha256
 from pathlib import Path
@@ -37,8 +38,21 @@ def make_upstream(family: str, catalogue: list[dict[str, Any]], mode: Path) -> S
     """`mode`: a file that says "partial" or "broken" while the search shall be so."""
     indexes = [{"model": family, "version": 3, "digest": "sha256:" + "1" * 64}]
 
+    categories = Counter(item["category"] for item in catalogue)
+    prices = [item["price"] for item in catalogue if item["price"] is not None]
+    fields = [
+        {
+            "name": "category",
+            "kind": "text",
+            "values": [{"value": one, "items": many} for one, many in categories.most_common()],
+            "other": 0,
+        },
+        {"name": "price", "kind": "number", "least": min(prices), "most": max(prices)},
+    ]
+
     async def served(_: Request) -> Response:
-        return JSONResponse({"family": family, "indexes": indexes, "embedding": "sha256:" + "2" * 64, "dimension": 512})
+        told = {"family": family, "items": len(catalogue), "fields": fields, "indexes": indexes}
+        return JSONResponse({**told, "embedding": "sha256:" + "2" * 64, "dimension": 512})
 
     async def search(request: Request) -> Response:
         body, how = await request.body(), how_it_is(mode)

@@ -140,6 +140,7 @@ def test_filters_narrow_stand_in_the_address_and_keep_the_focus(page: Page, site
     page.goto(f"/?family=photos&item={item}")
     expect(page.locator(CARDS)).to_have_count(24)
     shoes = page.get_by_role("button", name=re.compile("^shoes"))
+    expect(shoes).to_contain_text(str(sum(one["category"] == "shoes" for one in site.catalogue)))  # of all, not of what was found
     shoes.click()
     expect(page.locator(CARDS)).to_have_count(sum(one["category"] == "shoes" for one in site.catalogue))
     expect(page).to_have_url(re.compile("category=shoes"))

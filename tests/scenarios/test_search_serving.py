@@ -121,6 +121,12 @@ def test_what_is_served_is_told(served):
     assert told["family"] == "photos"
     assert told["indexes"] == [{"model": "photos", "version": 1, "digest": served.family.index.digest}]
     assert told["dimension"] == 24
+    assert told["items"] == 60
+    fields = {field.pop("name"): field for field in told["fields"]}
+    each = [{"value": category, "items": 20} for category in ("hats", "lamps", "shoes")]
+    assert fields["category"] == {"kind": "text", "values": each, "other": 0}
+    assert fields["price"] == {"kind": "number", "least": 0, "most": 5900}
+    assert fields["title"] == {"kind": "text"}  # every item has another
     described = ask(served.http[0], "/openapi.json").json
     assert described["openapi"].startswith("3.1")
     assert "post" in described["paths"]["/v1/search/photos"]

@@ -16,6 +16,7 @@ import pyarrow as pa
 from lykeion.core.search.manifest import CODES_FILE, FLAT_UP_TO, MANIFEST_FILE, ROWS_FILE, VECTORS_FILE, IndexManifest
 from lykeion.errors import Invalid, Problem
 from lykeion.search.exact import Floats, Halves, map_rows, slices
+from lykeion.search.facets import facets_of, firsts
 from lykeion.search.index import open_index
 from lykeion.search.rows import write_rows
 from lykeion.search.tune import tune
@@ -65,7 +66,8 @@ def build(
         dimension=dimension,
         kind="flat" if kind == "flat" else "ivf",
         rows=rows.num_rows,
-        items=count_items(rows),
+        items=int(firsts(rows).sum()),
+        facets=facets_of(rows),
         files={name: file_digest(folder / name) for name in sorted(files)},
     )
     write_manifest(folder, manifest)
@@ -112,12 +114,6 @@ def empty_lists(centroids: Floats) -> Any:
     index = faiss.IndexIVFRaBitQ(quantizer, dimension, len(centroids), faiss.METRIC_INNER_PRODUCT)
     index.train(np.ascontiguousarray(centroids, np.float32))
     return index
-
-
-def count_items(rows: pa.Table) -> int:
-    """Rows of one item stand together."""
-    hashes = rows.column("item_hash").to_numpy()
-    return int((hashes[1:] != hashes[:-1]).sum()) + 1 if len(hashes) else 0
 
 
 def write_manifest(folder: Path, manifest: IndexManifest) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from lykeion.core.search.facets import Facet
 from lykeion.core.serving.take_over import versions_in
 from lykeion.core.values import ModelVersion
 from lykeion.errors import LykeionError
@@ -40,6 +41,14 @@ class Eyes:
         return Eyes(digest, space, space.load_extractor())
 
 
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What is in the indexes of a cover, together."""
+
+    items: int
+    facets: Sequence[Facet]
+
+
 @dataclass(slots=True)
 class Cover:
     """What answers now. `servers` hold `indexes`; `under_way` queries use it."""
@@ -50,6 +59,7 @@ class Cover:
     space: ModelVersion
     indexes: Sequence[ModelVersion]
     servers: Sequence[IndexClient]
+    contents: Contents | None = None  # once it was asked for and all had answered
     under_way: int = 0
     idle: asyncio.Event = field(default_factory=asyncio.Event)
 

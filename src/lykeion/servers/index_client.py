@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import grpc
 import grpc.aio
 
-from lykeion.servers.index_pb2 import SearchReply, SearchRequest, VectorsReply, VectorsRequest
+from lykeion.servers.index_pb2 import DescribeReply, DescribeRequest, SearchReply, SearchRequest, VectorsReply, VectorsRequest
 from lykeion.servers.index_service import LARGEST_MESSAGE, NOT_HELD, SERVICE
 
 Reply = TypeVar("Reply")
@@ -47,6 +47,9 @@ class Peer:
         self.vectors: Callable[..., Any] = self.channel.unary_unary(
             f"/{SERVICE}/Vectors", request_serializer=VectorsRequest.SerializeToString, response_deserializer=VectorsReply.FromString
         )
+        self.describe: Callable[..., Any] = self.channel.unary_unary(
+            f"/{SERVICE}/Describe", request_serializer=DescribeRequest.SerializeToString, response_deserializer=DescribeReply.FromString
+        )
 
 
 @dataclass(slots=True)
@@ -68,6 +71,13 @@ class IndexClient:
     async def vectors(self, item: str, deadline: float) -> VectorsReply:
         request = VectorsRequest(item=item, indexes=self.indexes)
         reply: VectorsReply = await self.ask(lambda peer: peer.vectors, request, deadline, lambda _: True)
+        return reply
+
+    async def describe(self, deadline: float) -> DescribeReply:
+        """Raises Unanswered."""
+        request = DescribeRequest(indexes=self.indexes)
+        whole = len(self.indexes)
+        reply: DescribeReply = await self.ask(lambda peer: peer.describe, request, deadline, lambda one: len(one.indexes) == whole)
         return reply
 
     async def ask(self, call: Callable[[Peer], Callable[..., Any]], request: Any, deadline: float, whole: Callable[[Any], bool]) -> Any:

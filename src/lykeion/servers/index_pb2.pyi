@@ -65,3 +65,25 @@ class VectorsReply(_message.Message):
     vectors: bytes
     dimension: int
     def __init__(self, index: _Optional[str] = ..., vectors: _Optional[bytes] = ..., dimension: _Optional[int] = ...) -> None: ...
+
+class DescribeRequest(_message.Message):
+    __slots__ = ("indexes",)
+    INDEXES_FIELD_NUMBER: _ClassVar[int]
+    indexes: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, indexes: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class DescribeReply(_message.Message):
+    __slots__ = ("indexes",)
+    INDEXES_FIELD_NUMBER: _ClassVar[int]
+    indexes: _containers.RepeatedCompositeFieldContainer[IndexFacts]
+    def __init__(self, indexes: _Optional[_Iterable[_Union[IndexFacts, _Mapping]]] = ...) -> None: ...
+
+class IndexFacts(_message.Message):
+    __slots__ = ("index", "items", "facets")
+    INDEX_FIELD_NUMBER: _ClassVar[int]
+    ITEMS_FIELD_NUMBER: _ClassVar[int]
+    FACETS_FIELD_NUMBER: _ClassVar[int]
+    index: str
+    items: int
+    facets: bytes
+    def __init__(self, index: _Optional[str] = ..., items: _Optional[int] = ..., facets: _Optional[bytes] = ...) -> None: ...

@@ -8,17 +8,30 @@ import grpc
 import msgspec
 import numpy as np
 from google.protobuf.message import Message
+from pydantic import TypeAdapter
 
+from lykeion.core.search.facets import Facet
 from lykeion.core.search.merge import MOST_ITEMS, ItemHit
 from lykeion.errors import Invalid, NotFound
 from lykeion.search.index import Index
-from lykeion.servers.index_pb2 import Hits, IndexHits, SearchReply, SearchRequest, VectorsReply, VectorsRequest
+from lykeion.servers.index_pb2 import (
+    DescribeReply,
+    DescribeRequest,
+    Hits,
+    IndexFacts,
+    IndexHits,
+    SearchReply,
+    SearchRequest,
+    VectorsReply,
+    VectorsRequest,
+)
 from lykeion.servers.shelf import Shelf
 
 SERVICE = "lykeion.index.v1.Index"
 MOST_VECTORS = 64
 LARGEST_MESSAGE = 16 << 20
 NOT_HELD = "this server does not hold it"
+FACETS = TypeAdapter(list[Facet])
 
 
 class IndexService:
@@ -53,8 +66,18 @@ class IndexService:
                 return VectorsReply(index=digest, vectors=np.asarray(found, "<f4").tobytes(), dimension=index.dimension)
         return VectorsReply()
 
+    def describe(self, request: DescribeRequest, _: grpc.ServicerContext) -> DescribeReply:
+        held = [(digest, index.manifest) for digest in request.indexes if (index := self.shelf.find(digest))]
+        return DescribeReply(
+            indexes=[IndexFacts(index=digest, items=one.items, facets=FACETS.dump_json(list(one.facets))) for digest, one in held]
+        )
+
     def handler(self) -> grpc.GenericRpcHandler:
-        methods = {"Search": method(self.search, SearchRequest), "Vectors": method(self.vectors, VectorsRequest)}
+        methods = {
+            "Search": method(self.search, SearchRequest),
+            "Vectors": method(self.vectors, VectorsRequest),
+            "Describe": method(self.describe, DescribeRequest),
+        }
         return grpc.method_handlers_generic_handler(SERVICE, methods)
 
 

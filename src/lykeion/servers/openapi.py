@@ -60,6 +60,23 @@ ANSWER = thing(
     "took_ms",
     "next",
 )
+END = {"type": ["number", "string"], "description": "Of numbers, and of times (RFC 3339)."}
+FIELD = thing(
+    {
+        "name": text("What a filter names."),
+        "kind": text(enum=["text", "texts", "number", "flag", "time"]),
+        "values": {
+            "type": "array",
+            "items": thing({"value": text(), "items": {"type": "integer"}}, "value", "items"),
+            "description": "Most items first; left out where nearly every item has another one.",
+        },
+        "other": {"type": "integer", "description": "Items with a value that is not told."},
+        "least": END,
+        "most": END,
+    },
+    "name",
+    "kind",
+)
 QUERY = [
     {"name": "k", "in": "query", "schema": {"type": "integer", "minimum": 1, "maximum": MOST_ITEMS, "default": 10}},
     {
@@ -76,7 +93,14 @@ QUERY = [
 def describe(family: str) -> dict[str, Any]:
     """Of one family, or with the family "{family}" of all."""
     served = thing(
-        {"family": text(), "indexes": {"type": "array", "items": VERSION}, "embedding": text(), "dimension": {"type": "integer"}}
+        {
+            "family": text(),
+            "items": {"type": "integer", "description": "Left out, with `fields`, while an index server does not answer."},
+            "fields": {"type": "array", "items": {"$ref": "#/components/schemas/Field"}},
+            "indexes": {"type": "array", "items": VERSION},
+            "embedding": text(),
+            "dimension": {"type": "integer"},
+        }
     )
     bodies = {
         "image/*": {"schema": text("The picture's bytes.", format="binary")},
@@ -111,7 +135,7 @@ def describe(family: str) -> dict[str, Any]:
                 },
             }
         },
-        "components": {"schemas": {"Answer": ANSWER, "Item": FOUND, "Problem": PROBLEM}},
+        "components": {"schemas": {"Answer": ANSWER, "Field": FIELD, "Item": FOUND, "Problem": PROBLEM}},
     }
 
 

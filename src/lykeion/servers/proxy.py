@@ -15,12 +15,13 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from lykeion.core.search.facets import Facet, together
 from lykeion.core.search.merge import MOST_ITEMS, depth
 from lykeion.search.picture import PictureError
 from lykeion.servers.answers import Gathered, indexes_of, items_of
-from lykeion.servers.cover import Cover, Covers, Eyes
+from lykeion.servers.cover import Contents, Cover, Covers, Eyes
 from lykeion.servers.index_client import BadRequest, IndexClient, Unanswered
-from lykeion.servers.index_service import NOT_HELD, unpacked
+from lykeion.servers.index_service import FACETS, NOT_HELD, unpacked
 from lykeion.servers.openapi import describe
 from lykeion.servers.problems import MEDIA_TYPE, Refused
 from lykeion.servers.proxy_numbers import ProxyNumbers
@@ -81,7 +82,7 @@ class Proxy:
         if path != self.path:
             raise Refused(404, f"there is no {scope['path']!r} here; search at {self.path}")
         if method in ("GET", "HEAD"):
-            return msgspec.json.encode(self.served())
+            return msgspec.json.encode(await self.served())
         if method != "POST":
             raise Refused(405, f"{method} is not answered here: POST a picture to search, GET to see what is served")
         body = await self.body_of(headers, receive)
@@ -168,11 +169,15 @@ class Proxy:
             raise Refused(503, f"{self.family!r} is not ready: {self.covers.problem}", retry_after=1)
         return self.covers.current
 
-    def served(self) -> dict[str, Any]:
-        """What is served: `GET`."""
+    async def served(self) -> dict[str, Any]:
+        """What is served: `GET`. `items` and `fields` are left out where an index server does not answer."""
         cover = self.cover()
+        with cover.used():
+            contents = await self.contents_of(cover)
+        told = {"items": contents.items, "fields": [shown(facet) for facet in contents.facets]} if contents else {}
         return {
             "family": self.family,
+            **told,
             "indexes": [{"model": one.model, "version": one.version, "digest": one.digest} for one in cover.indexes],
             "space": {"model": cover.space.model, "version": cover.space.version, "digest": cover.space.digest},
             "extractor": cover.eyes.extractor.description.name,
@@ -181,6 +186,21 @@ class Proxy:
             "most_items": MOST_ITEMS,
             "most_bytes": self.most_bytes,
         }
+
+    async def contents_of(self, cover: Cover) -> Contents | None:
+        """What is in its indexes, asked of the servers once. None where one does not answer."""
+        if cover.contents is None:
+            until = time.monotonic() + self.deadline
+            try:
+                replies = await all_of([server.describe(until) for server in cover.servers])
+            except Unanswered:
+                return None
+            facts = {one.index: one for reply in replies for one in reply.indexes}
+            if len(facts) < len({one.digest for one in cover.indexes}):
+                return None  # one that is just being loaded, or let go
+            facets = together(FACETS.validate_json(one.facets) for one in facts.values())
+            cover.contents = Contents(sum(one.items for one in facts.values()), facets)
+        return cover.contents
 
     async def body_of(self, headers: dict[bytes, bytes], receive: Receive) -> bytes:
         declared = headers.get(b"content-length", b"")
@@ -205,6 +225,16 @@ class Proxy:
 
     def close(self) -> None:
         self.eyes_thread.shutdown(wait=False, cancel_futures=True)
+
+
+def shown(facet: Facet) -> dict[str, Any]:
+    """A field as `GET` tells it."""
+    told = facet.model_dump(exclude_none=True)
+    if facet.values is None:
+        told.pop("other")
+    else:
+        told["values"] = [{"value": value, "items": items} for value, items in facet.values.items()]
+    return told
 
 
 async def all_of(calls: Sequence[Awaitable[Any]]) -> list[Any]:

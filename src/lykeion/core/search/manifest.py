@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from lykeion.core.search.facets import Facet
 from lykeion.errors import Corrupt
 
 FORMAT = 1
@@ -45,6 +46,7 @@ class IndexManifest(BaseModel):
     rows: int = Field(ge=0)
     items: int = Field(ge=0)
     tuning: Tuning | None = None
+    facets: tuple[Facet, ...] = ()
     files: dict[str, str]
 
 

@@ -59,6 +59,7 @@ async function run() {
   drawFamilies();
   document.title = isAsked ? `${item?.title || state.item || "Your photo"} · Lykeion` : "Search by photo · Lykeion";
   if (!isAsked || !state.family) return;
+  describe().catch(unlessProblem); // the search goes on without
   asking = new AbortController();
   const { signal } = asking;
   drawQuery();
@@ -80,9 +81,21 @@ async function run() {
   at("grid").setAttribute("aria-busy", "false");
 }
 
-function draw(answer) {
-  filters.see(answer.items, !isFiltered(state));
+// What the family says of itself, for the filters; once for each family.
+async function describe() {
+  const { family } = state;
+  if (filters.family === family) return;
+  const { fields = [] } = await get(`/v1/search/${part(family)}`);
+  if (family !== state.family) return;
+  filters.describe(family, fields);
   filters.draw(state);
+}
+
+function unlessProblem(error) {
+  if (!(error instanceof Problem)) throw error;
+}
+
+function draw(answer) {
   if (state.item && !item) {
     const self = answer.items.find((one) => one.id === state.item);
     if (self) {
@@ -120,7 +133,10 @@ function drawFamilies() {
   place.hidden = families.length < 2;
   place.setAttribute("role", "group");
   place.setAttribute("aria-label", "What to search");
-  const choose = (family) => go({ ...nothing, family, item: "" });
+  const choose = (family) => {
+    filters.describe("", []);
+    return go({ ...nothing, family, item: "" });
+  };
   show(place, families.map((one) => h("button", { class: "chip", type: "button", "aria-pressed": String(one.family === state.family), on: { click: () => choose(one.family) } }, one.family)));
 }
 
@@ -164,7 +180,7 @@ async function begin() {
   }
   if (!families.some((one) => one.family === state.family)) state.family = families[0].family;
   try {
-    filters.describe((await get(`/v1/search/${part(state.family)}`)).fields);
+    await describe();
   } catch (error) {
     if (!state.item) show(at("samples"), notice("warn", "Not ready yet.", error.message));
     at("samples").hidden = false;
