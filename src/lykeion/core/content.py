@@ -19,6 +19,14 @@ def canonical(value: Any) -> bytes:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
 
 
+def read_json(data: bytes | str) -> Any:
+    """A JSON value that somebody else wrote. Raises ValueError where it is none, also for one that is nested too deep to be read."""
+    try:
+        return json.loads(data)
+    except RecursionError as error:
+        raise ValueError("it is nested too deep") from error
+
+
 def digest_of_value(value: Any) -> str:
     """Of a JSON value: "sha256:<hex>" of its canonical form."""
     return f"sha256:{sha256(canonical(value)).hexdigest()}"

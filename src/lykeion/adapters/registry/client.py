@@ -3,17 +3,18 @@
 Source: OCI distribution specification 1.1. Blobs are sent in chunks that are taken up again where a connection was cut.
 """
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import quote, urlencode
 
 from urllib3.exceptions import HTTPError
 
-from lykeion.adapters.registry.http import FIRST_PAUSE, TRIES, Answer, Body, Http, unreachable
+from lykeion.adapters.registry.http import FIRST_PAUSE, TRIES, Answer, Body, Http, discard, unreachable
+from lykeion.core.content import read_json
 from lykeion.core.images.oci import INDEX, MANIFEST, Descriptor, index
+from lykeion.core.images.references import DIGEST
 from lykeion.errors import Conflict, Corrupt, NotFound, Unavailable
 
 CHUNK = 64 << 20  # bytes sent in one request
@@ -54,7 +55,7 @@ class Registry:
 
     def has_blob(self, repository: str, digest: str) -> bool:
         answer = self.http.ask("HEAD", f"/v2/{repository}/blobs/{digest}", scope=pulling(repository), good=(200, 404))
-        answer.drain_conn()
+        discard(answer)
         return answer.status == 200
 
     def upload(self, repository: str, blob: Descriptor, read: Read, mount_from: Sequence[str] = ()) -> Sent:
@@ -66,15 +67,15 @@ class Registry:
         for other in mount_from:
             where = f"/v2/{repository}/blobs/uploads/?{urlencode({'mount': blob.digest, 'from': other})}"
             answer = self.http.ask("POST", where, scope=f"{scope} {pulling(other)}", good=(201, 202, 401, 403, 404))
-            answer.drain_conn()
+            discard(answer)
             if answer.status == 201:
                 return Sent("mounted")
             if answer.status == 202:  # it has it not there, and began an upload
-                self.forget(answer.headers["Location"], scope)
+                self.forget(place_of(answer, self.http.host), scope)
         return Sent("sent", Upload(self.http, repository, blob, read).run())
 
     def forget(self, place: str, scope: str) -> None:
-        self.http.ask("DELETE", place, scope=scope, good=range(200, 500)).drain_conn()
+        discard(self.http.ask("DELETE", place, scope=scope, good=range(200, 500)))
 
     def blob(self, repository: str, digest: str, start: int = 0) -> Iterator[bytes]:
         """From byte `start` on. A connection that is cut is taken up where it was. Raises NotFound.
@@ -88,7 +89,7 @@ class Registry:
                 "GET", f"/v2/{repository}/blobs/{digest}", scope=pulling(repository), good=(200, 206, 416), headers=headers
             )
             if answer.status == 416:  # there is nothing behind `at`
-                answer.drain_conn()
+                discard(answer)
                 return
             skip = at if answer.status == 200 else 0
             try:
@@ -114,12 +115,13 @@ class Registry:
         digest = f"sha256:{sha256(data).hexdigest()}"
         if reference.startswith("sha256:") and digest != reference:
             raise Corrupt(f"{self.http.host} gives {digest} for {repository}@{reference}; it, or a cache before it, is damaged")
-        return data, Descriptor(answer.headers.get("Content-Type", MANIFEST), digest, len(data))
+        media_type = answer.headers.get("Content-Type", MANIFEST).partition(";")[0].strip()
+        return data, Descriptor(media_type, digest, len(data))
 
     def layers(self, repository: str, reference: str) -> list[Descriptor]:
         """The blobs of an image or artifact. Raises NotFound, Corrupt."""
         try:
-            return [Descriptor.from_json(raw) for raw in json.loads(self.manifest(repository, reference)[0])["layers"]]
+            return [Descriptor.from_json(raw) for raw in read_json(self.manifest(repository, reference)[0])["layers"]]
         except (ValueError, KeyError, TypeError) as error:
             raise Corrupt(f"{self.http.host}: {repository}@{reference} is no image or artifact: {error!r}") from error
 
@@ -127,10 +129,11 @@ class Registry:
         """What a tag names now; None where there is none. Costs no pull."""
         where = f"/v2/{repository}/manifests/{reference}"
         answer = self.http.ask("HEAD", where, scope=pulling(repository), good=(200, 404), headers={"Accept": ACCEPT})
-        answer.drain_conn()
+        discard(answer)
         if answer.status == 404:
             return None
-        return answer.headers.get("Docker-Content-Digest") or self.manifest(repository, reference)[1].digest
+        told = answer.headers.get("Docker-Content-Digest", "")
+        return told if DIGEST.fullmatch(told) else self.manifest(repository, reference)[1].digest
 
     def put_manifest(self, repository: str, reference: str, data: bytes, media_type: str = MANIFEST) -> Descriptor:
         """By tag or digest, when all its blobs are there. Raises Corrupt where the registry has other bytes than it was sent."""
@@ -138,10 +141,10 @@ class Registry:
         headers = {"Content-Type": media_type, "Content-Length": str(len(data))}
         where = f"/v2/{repository}/manifests/{reference}"
         answer = self.http.ask("PUT", where, scope=pushing(repository), good=(201,), headers=headers, body=lambda: (data,))
-        answer.drain_conn()
+        discard(answer)
         if (there := answer.headers.get("Docker-Content-Digest", digest)) != digest:
             raise Corrupt(f"{self.http.host} made {there} of the manifest {digest}; a proxy before it changes what is sent")
-        subject = json.loads(data).get("subject")
+        subject = read_json(data).get("subject")
         if subject and "OCI-Subject" not in answer.headers:
             self.refer(repository, subject["digest"], data, Descriptor(media_type, digest, len(data)))
         return Descriptor(media_type, digest, len(data))
@@ -152,19 +155,20 @@ class Registry:
             answer = self.http.ask("DELETE", f"/v2/{repository}/manifests/{digest}", scope=deleting(repository), good=(200, 202, 404))
         except Conflict as error:
             raise Unavailable(f"{self.http.host} does not let images be deleted; allow it there, or let its own retention do it") from error
-        answer.drain_conn()
+        discard(answer)
 
     def tags(self, repository: str) -> list[str]:
         """All tags of a repository, none for one that is not there."""
-        found: list[str] = []
-        place = f"/v2/{repository}/tags/list"
-        while place:
+        found: set[str] = set()
+        place, before = f"/v2/{repository}/tags/list", set[str]()
+        while place not in before:
+            before.add(place)
             answer = self.http.ask("GET", place, scope=pulling(repository), good=(200, 404))
             data = whole(answer, self.http.host)
             if answer.status == 404:
-                return found
-            found += json.loads(data).get("tags") or []
-            place = next_page(answer.headers.get("Link", ""))
+                return []
+            found.update(map(str, listed(data, "tags", self.http.host)))
+            place = next_page(answer.headers.get("Link", "")) or place
         return sorted(found)
 
     # what speaks of an image ----------------------------------------------------------------------------------------------------
@@ -175,7 +179,7 @@ class Registry:
         data = whole(answer, self.http.host)
         if answer.status != 200:
             data = self.index_of_referrers(repository, digest)
-        found = [Descriptor.from_json(raw) for raw in json.loads(data)["manifests"]]
+        found = [Descriptor.from_json(raw) for raw in listed(data, "manifests", self.http.host)]
         return [one for one in found if not artifact_type or one.artifact_type == artifact_type]
 
     def index_of_referrers(self, repository: str, digest: str) -> bytes:
@@ -186,8 +190,9 @@ class Registry:
             return index([])
 
     def refer(self, repository: str, subject: str, data: bytes, descriptor: Descriptor) -> None:
-        artifact_type = str(json.loads(data).get("artifactType", ""))
-        there = [Descriptor.from_json(raw) for raw in json.loads(self.index_of_referrers(repository, subject))["manifests"]]
+        artifact_type = str(read_json(data).get("artifactType", ""))
+        listing = listed(self.index_of_referrers(repository, subject), "manifests", self.http.host)
+        there = [Descriptor.from_json(raw) for raw in listing]
         mine = Descriptor(descriptor.media_type, descriptor.digest, descriptor.size, artifact_type=artifact_type)
         if mine.digest not in {one.digest for one in there}:
             self.put_manifest(repository, subject.replace(":", "-"), index([*there, mine]), INDEX)
@@ -220,8 +225,8 @@ class Upload:
     def begin(self) -> None:
         where = f"/v2/{self.repository}/blobs/uploads/"
         answer = self.http.ask("POST", where, scope=self.scope, good=(202,), headers={"Content-Length": "0"})
-        answer.drain_conn()
-        self.place = answer.headers["Location"]
+        discard(answer)
+        self.place = place_of(answer, self.http.host)
 
     def send(self) -> None:
         if self.blob.size <= CHUNK:
@@ -249,7 +254,7 @@ class Upload:
     def where(self) -> int:
         """How many bytes the registry has. Raises NotFound where it knows nothing of the upload any more."""
         answer = self.http.ask("GET", self.place, scope=self.scope, good=(204,))
-        answer.drain_conn()
+        discard(answer)
         self.place = answer.headers.get("Location", self.place)
         last = answer.headers.get("Range", "").rpartition("-")[2]
         if not last.isdecimal():
@@ -270,7 +275,7 @@ class Upload:
         said = {"Content-Type": "application/octet-stream", **headers}
         counted = (lambda: self.counted(body())) if body else None
         answer = self.http.ask(method, place, scope=self.scope, good=(good,), headers=said, body=counted, once=True)
-        answer.drain_conn()
+        discard(answer)
         return answer
 
     def counted(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
@@ -293,12 +298,30 @@ def whole(answer: Answer, host: str) -> bytes:
     try:
         data = answer.read(DOCUMENT + 1)
     except HTTPError as error:
+        answer.close()
         raise unreachable(host, error) from error
-    finally:
-        answer.drain_conn()
     if len(data) > DOCUMENT:
+        answer.close()
         raise Unavailable(f"{host} answers with more than {DOCUMENT >> 20} MiB where a manifest was asked for; is it a registry?")
     return data
+
+
+def listed(data: bytes, name: str, host: str) -> list[Any]:
+    """What a document lists under a name; nothing where it does not have it. Raises Unavailable for what is no such document."""
+    try:
+        found = read_json(data).get(name) or []
+    except (ValueError, AttributeError):
+        found = None
+    if not isinstance(found, list):
+        raise Unavailable(f"{host} answers with something else than a list of {name}; is it a registry?")
+    return found
+
+
+def place_of(answer: Answer, host: str) -> str:
+    """Where an upload goes on. Raises Unavailable where it is not said."""
+    if not (place := answer.headers.get("Location", "")):
+        raise Unavailable(f"{host} begins an upload and does not say where; is it a registry?")
+    return place
 
 
 def next_page(link: str) -> str:

@@ -3,11 +3,11 @@
 Source: OCI distribution specification 1.1 (https://github.com/opencontainers/distribution-spec).
 """
 
-import json
 import ssl
 import time
 from base64 import b64encode
 from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
@@ -15,6 +15,7 @@ import urllib3
 from urllib3.exceptions import HTTPError, MaxRetryError, NewConnectionError, ProtocolError, SSLError
 
 from lykeion.adapters.registry.logins import Login
+from lykeion.core.content import read_json
 from lykeion.core.images.auth import challenges, token_url
 from lykeion.errors import Conflict, Invalid, LykeionError, NotFound, Problem, Unavailable
 
@@ -22,6 +23,7 @@ TRIES = 5
 FIRST_PAUSE = 0.25  # seconds; doubled each time
 LONGEST_PAUSE = 30.0
 SECONDS = urllib3.Timeout(connect=10.0, read=300.0)
+LARGEST_REST = 1 << 16  # bytes of an answer that are read to be thrown away
 AGAIN = frozenset({408, 429, 500, 502, 503, 504})
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 Body = Callable[[], Iterable[bytes]]  # asked for anew at each try
@@ -71,7 +73,7 @@ class Http:
             number += 1
             wanted = FIRST_PAUSE * 2.0 ** (number - 1)  # seconds before the next try
             try:
-                answer = self.authorized(method, urljoin(f"{self.root}/", place), scope, dict(headers or {}), body)
+                answer = self.authorized(method, self.at(f"{self.root}/", place), scope, dict(headers or {}), body)
             except HTTPError as error:
                 failed: LykeionError = unreachable(self.host, error)
             else:
@@ -89,6 +91,13 @@ class Http:
     def close(self) -> None:
         self.pool.clear()
 
+    def at(self, base: str, place: str) -> str:
+        """The URL of a place that the registry names. Raises Unavailable where that is none."""
+        try:
+            return urljoin(base, place)
+        except ValueError as error:
+            raise Unavailable(f"{self.host} sends us to {place[:100]!r}, which is no place; is it a registry?") from error
+
     def authorized(self, method: str, url: str, scope: str, headers: dict[str, str], body: Body | None) -> Answer:
         """Ask; where the registry wants to know who we are, say so and ask again. Redirects are followed."""
         answer = self.send(method, url, scope, headers, body)
@@ -96,16 +105,16 @@ class Http:
             try:
                 known = self.say_who(answer.headers.get("WWW-Authenticate", ""), scope)
             except LykeionError:
-                answer.drain_conn()
+                discard(answer)
                 raise
             if known:
-                answer.drain_conn()
+                discard(answer)
                 answer = self.send(method, url, scope, headers, body)
         for _ in range(5):
             if answer.status not in REDIRECTS or method not in ("GET", "HEAD") or "Location" not in answer.headers:
                 break
-            answer.drain_conn()
-            url = urljoin(url, answer.headers["Location"])
+            discard(answer)
+            url = self.at(url, answer.headers["Location"])
             answer = self.send(method, url, scope, headers, body)
         return answer
 
@@ -147,7 +156,7 @@ class Http:
         if answer.status != 200:
             raise self.not_let_in(answer.status, f": its token server at {urlsplit(url).netloc} answers {answer.status}")
         try:
-            told = json.loads(answer.data)
+            told = read_json(answer.data)
             return str(told.get("token") or told["access_token"])
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise Unavailable(f"{self.host}: its token server at {urlsplit(url).netloc} gives no token; is it a registry?") from error
@@ -181,12 +190,20 @@ def basic(login: Login) -> str:
 def reason(answer: Answer) -> str:
     """What the registry says itself, shortened: ": DENIED: …"; "" where it says nothing that can be read."""
     try:
-        first = json.loads(answer.read(1 << 16))["errors"][0]
+        first = read_json(answer.read(LARGEST_REST))["errors"][0]
         return f": {first.get('code', '')} {first.get('message', '')}".rstrip()[:200]
     except (HTTPError, ValueError, KeyError, TypeError, IndexError, AttributeError):
         return ""
     finally:
-        answer.drain_conn()
+        discard(answer)
+
+
+def discard(answer: Answer) -> None:
+    """Read the rest of an answer that nobody wants, so that its connection can be used again; where much follows, the connection goes."""
+    with suppress(HTTPError):
+        if len(answer.read(LARGEST_REST)) < LARGEST_REST:
+            return
+    answer.close()
 
 
 def unreachable(host: str, error: HTTPError) -> Unavailable:

@@ -1,15 +1,16 @@
 """Bringing an image to a registry, and from one: layers first, the manifest last, so that an image is there whole or not at all."""
 
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, partial
+from typing import Any
 
 from lykeion.adapters.images.store import Meter, Store
 from lykeion.adapters.registry.attached import require_trust
 from lykeion.adapters.registry.client import Registry, Sent
+from lykeion.core.content import read_json
 from lykeion.core.images.oci import INDEX, Descriptor, Image, digest_of, read_image
-from lykeion.core.images.references import Reference
+from lykeion.core.images.references import DIGEST, Reference
 from lykeion.errors import Corrupt, Invalid, NotFound, Problem
 
 PLATFORM = {"architecture": "amd64", "os": "linux"}
@@ -63,7 +64,10 @@ def standing(registry: Registry, repository: str, name: str) -> tuple[str, froze
         manifest, descriptor = registry.manifest(repository, name)
     except NotFound:
         return "", frozenset()
-    return descriptor.digest, frozenset(str(one["digest"]) for one in json.loads(manifest).get("layers", ()))
+    try:
+        return descriptor.digest, frozenset(str(one["digest"]) for one in read_json(manifest).get("layers", ()))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return descriptor.digest, frozenset()  # no image: it goes when the name stands for ours
 
 
 def holders(store: Store, to: Reference) -> dict[str, list[str]]:
@@ -87,8 +91,8 @@ def pull(store: Store, registry: Registry, wanted: Reference, said: Said = unsai
         manifest = the_manifest(registry, wanted)
         require_trust(registry, wanted.at(digest_of(manifest)))
         try:
-            told = json.loads(manifest)
-            config, layers = Descriptor.from_json(told["config"]), [Descriptor.from_json(raw) for raw in told["layers"]]
+            told = read_json(manifest)
+            config, layers = named(told["config"]), [named(raw) for raw in told["layers"]]
         except (ValueError, KeyError, TypeError) as error:
             raise Corrupt(f"{wanted} is no image: {error!r}") from error
         total, done = sum(layer.size for layer in layers), 0
@@ -106,10 +110,21 @@ def the_manifest(registry: Registry, wanted: Reference) -> bytes:
     data, descriptor = registry.manifest(wanted.repository, wanted.wanted)
     if descriptor.media_type != INDEX and not descriptor.media_type.endswith("manifest.list.v2+json"):
         return data
-    entries = [raw for raw in json.loads(data)["manifests"] if (raw.get("platform") or {}).items() >= PLATFORM.items()]
+    try:
+        entries = [named(raw) for raw in read_json(data)["manifests"] if (raw.get("platform") or {}).items() >= PLATFORM.items()]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise Corrupt(f"{wanted} is no list of images: {error!r}") from error
     if not entries:
         raise Invalid([Problem(f"{wanted} has no image for linux/amd64", field="image", value=str(wanted), remedy="choose another image")])
-    return registry.manifest(wanted.repository, entries[0]["digest"])[0]
+    return registry.manifest(wanted.repository, entries[0].digest)[0]
+
+
+def named(raw: Mapping[str, Any]) -> Descriptor:
+    """A part of an image, which is asked for by its digest. Raises Corrupt where it has none."""
+    found = Descriptor.from_json(raw)
+    if not DIGEST.fullmatch(found.digest):
+        raise Corrupt(f"{found.digest!r} is no digest that a part of an image could be asked for by; sha256: and 64 hex digits are")
+    return found
 
 
 def fetch(store: Store, registry: Registry, repository: str, blob: Descriptor) -> None:
@@ -120,6 +135,9 @@ def fetch(store: Store, registry: Registry, repository: str, blob: Descriptor) -
 
 
 def checked(meter: Meter, blob: Descriptor, host: str) -> Iterator[bytes]:
-    yield from meter
+    for piece in meter:
+        if meter.size > blob.size:
+            raise Corrupt(f"{host} sent more than the {blob.size} bytes of {blob.digest}; try again")
+        yield piece
     if (meter.digest, meter.size) != (blob.digest, blob.size):
         raise Corrupt(f"{host} sent {meter.digest} ({meter.size} bytes) for {blob.digest} ({blob.size} bytes); try again")

@@ -4,13 +4,12 @@ Source: OCI image specification 1.1 (https://github.com/opencontainers/image-spe
 spaces), without a time: what is in an image decides its digest, nothing else.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Any, get_args
 
-from lykeion.core.content import canonical
+from lykeion.core.content import canonical, read_json
 from lykeion.core.images.entries import Kind
 from lykeion.errors import Corrupt
 
@@ -53,7 +52,7 @@ class Descriptor:
         try:
             annotations, artifact = raw.get("annotations") or {}, raw.get("artifactType") or ""
             return Descriptor(str(raw["mediaType"]), str(raw["digest"]), int(raw["size"]), dict(annotations), str(artifact))
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
             raise Corrupt(f"it is no descriptor of an image's part: {error!r}") from error
 
 
@@ -151,7 +150,7 @@ def image(layers: Sequence[Layer], settings: Settings, annotations: Mapping[str,
 def read_image(manifest: bytes, config: bytes) -> Image:
     """An image from its documents, ours or another tool's. Raises Corrupt where they do not fit together."""
     try:
-        told, settings = json.loads(manifest), json.loads(config)
+        told, settings = read_json(manifest), read_json(config)
         descriptors = [Descriptor.from_json(raw) for raw in told["layers"]]
         diff_ids = [str(one) for one in settings["rootfs"]["diff_ids"]]
         titles = told_by([str(raw.get("created_by")) for raw in settings.get("history", ())], len(diff_ids))
@@ -160,7 +159,7 @@ def read_image(manifest: bytes, config: bytes) -> Image:
             for descriptor, diff_id, title in zip(descriptors, diff_ids, titles, strict=True)
         )
         named = Descriptor.from_json(told["config"])
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise Corrupt(f"it is no image manifest with its config: {error!r}") from error
     if named.digest != digest_of(config):
         raise Corrupt(f"the config of the image is {digest_of(config)}, not {named.digest}; pull or build it again")
