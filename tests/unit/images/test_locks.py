@@ -55,6 +55,38 @@ def test_everything_that_is_wrong_is_told_at_once():
     assert "mine is not pinned" in told[6]
 
 
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("six==1 ; os_name ~= 'posix'", "its marker cannot be decided"),
+        ("six==1 ; python_version ~= 'abc'", "its marker cannot be decided"),
+        ("six==1 ; 'dev' in dependency_groups", "its marker cannot be decided"),
+        ("six @ http://[x", "six is not pinned"),
+        ("six @ https://x.example/six-.whl", "six is not pinned"),
+        ("six===", "six is not pinned"),
+    ],
+)
+def test_lines_that_only_look_like_requirements_are_told_with_their_line(line, told):
+    (problem,) = problems(f"# made by hand\n{line} --hash={ONE}\n")
+    assert problem.startswith("requirements.lock:2: ")
+    assert told in problem
+
+
+words = st.sampled_from(
+    ["six", "==", "1", "@", "https://[", "a.whl", ";", "os_name", "~=", "'posix'", "in", "extra", "(", ")", "[", "]", ",", "*"]
+)
+lines = st.lists(st.one_of(words, st.text(max_size=3)), max_size=8).map(" ".join)
+
+
+@given(st.lists(st.one_of(lines, lines.map(lambda line: f"{line} --hash={ONE}")), max_size=3).map("\n".join))
+def test_any_text_is_a_lock_of_pinned_and_hashed_packages_or_refused(text):
+    try:
+        lock = parse_lock(text, TARGET)
+    except Invalid:
+        return
+    assert all(one.version and set(one.hashes) == {ONE} for one in lock.packages)
+
+
 def test_a_package_that_is_locked_twice_is_refused_unless_it_is_the_same():
     assert "six is locked twice" in problems(f"six==1 --hash={ONE}\nsix==2 --hash={ONE}\n")[0]
     assert len(parse_lock(f"six==1 --hash={ONE}\nsix==1 --hash={ONE}\n", TARGET).packages) == 1

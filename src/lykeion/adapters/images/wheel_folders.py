@@ -24,11 +24,15 @@ from lykeion.core.images.locks import Lock
 from lykeion.core.images.wheels import Locked, Recorded, Target, is_left_out, key, place, read_record, script, scripts, write_record
 from lykeion.errors import Corrupt, Invalid, Problem, Unavailable
 
-REMEDIES = {
+BROKEN = "the wheel is broken: build it again with a current tool"
+REMEDIES = {  # by what uv says; the first that fits
+    "No space left": "make room on the disk",
     "no usable wheels": "it is there as source only: build a wheel of it and name that by its URL, or leave it out",
     "no wheels with a matching": "choose a version that has a wheel for this platform, build one, or leave it out",
     "Hash mismatch": "the index has other bytes than the lock says: lock again if you trust it",
-    "RECORD": "the wheel is broken: build it again with a current tool",
+    "RECORD": BROKEN,
+    "The wheel is invalid": BROKEN,
+    "Failed to extract archive": BROKEN,
     "was not found": "check the name and the index (UV_INDEX_URL)",
 }
 CODE = (".py", ".so", ".pth")  # elsewhere than in a package's folder only these matter; a LICENSE does not
@@ -82,8 +86,9 @@ class Folders:
             source = folder / "site" / file.stored
             with source.open("rb", buffering=0) as stream:
                 told = file_digest(stream, "sha256").hexdigest()
-            if told != file.sha256:
-                remedy = f"somebody edited it: run uv cache clean {package.name}, delete {folder}, and build again"
+            if (told, source.stat().st_size) != (file.sha256, file.size):
+                again = f"run uv cache clean {package.name}, delete {folder}, and build again"
+                remedy = f"somebody edited it, or the wheel was built wrong: {again}; where that does not help, build the wheel anew"
                 raise Corrupt(f"{source} is not what {package.name} {package.version} says of it: {remedy}")
             yield Entry(file.place, mode=0o755 if file.executable else 0o644, source=str(source), size=file.size)
 
@@ -143,7 +148,7 @@ def read_records(lock: Lock, site: Path) -> dict[Locked, list[Recorded]]:
             found[package] = [file for file in listed if not is_left_out(file.path)]
         except (KeyError, OSError, ValueError) as error:
             why = f"its RECORD cannot be used: {error}" if isinstance(error, ValueError) else "it has no RECORD"
-            problems.append(Problem(f"{package.name} {package.version}: {why}", value=package.name, remedy=REMEDIES["RECORD"]))
+            problems.append(Problem(f"{package.name} {package.version}: {why}", value=package.name, remedy=BROKEN))
     forms: defaultdict[str, dict[str, Locked]] = defaultdict(dict)
     for package, files in found.items():
         for file in files:

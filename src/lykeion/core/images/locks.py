@@ -8,8 +8,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from packaging.markers import UndefinedEnvironmentName
 from packaging.requirements import InvalidRequirement, Requirement
-from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from lykeion.core.images.wheels import Locked, Target
 from lykeion.errors import Invalid, Problem
@@ -102,8 +103,11 @@ def locked(line: str, asked: dict[str, str]) -> Locked | Problem | None:
         requirement = Requirement(text)
     except InvalidRequirement:
         return Problem("it is no requirement", value=text, remedy="write name==version --hash=sha256:…")
-    if requirement.marker and not requirement.marker.evaluate(asked):
-        return None
+    try:
+        if requirement.marker and not requirement.marker.evaluate(asked):
+            return None
+    except (ValueError, UndefinedEnvironmentName) as error:
+        return Problem(f"its marker cannot be decided: {error}", value=text, remedy=LOCK_IT)
     name = canonicalize_name(requirement.name)
     version = pinned(requirement)
     if not version:
@@ -118,7 +122,7 @@ def pinned(requirement: Requirement) -> str:
     if requirement.url:
         try:
             return str(parse_wheel_filename(urlsplit(requirement.url).path.rpartition("/")[2])[1])
-        except InvalidWheelFilename:
+        except ValueError:  # no wheel's name, or no URL
             return ""
     specifiers = list(requirement.specifier)
     exact = len(specifiers) == 1 and specifiers[0].operator in ("==", "===") and not specifiers[0].version.endswith(".*")

@@ -112,7 +112,7 @@ def bit(name: str, depth: int) -> int:
 
 
 def read_record(text: str) -> list[Recorded]:
-    """The files that a wheel's RECORD lists. Raises ValueError where it is none or leads out of site-packages."""
+    """The files that a wheel's RECORD lists, itself without a digest. Raises ValueError where it is none or leads out of site-packages."""
     found: list[Recorded] = []
     for row in csv.reader(text.splitlines()):
         if not row:
@@ -125,6 +125,8 @@ def read_record(text: str) -> list[Recorded]:
         if len(told) != 32 and not is_left_out(path) and not path.endswith(".dist-info/RECORD"):
             raise ValueError(f"it has no SHA-256 of {path}")
         found.append(Recorded(path, told.hex(), int(size or 0)))
+    if (itself := sum(not one.sha256 and not is_left_out(one.path) for one in found)) != 1:
+        raise ValueError(f"it has no SHA-256 of {itself} files, itself among them" if itself else "it does not list itself")
     return found
 
 
