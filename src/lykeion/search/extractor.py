@@ -27,7 +27,15 @@ DESCRIPTION = "extractor.json"
 BATCH = 16  # batching gains nothing; this bounds memory
 
 # what onnxruntime raises on a file that is no network
-UNLOADABLE = (states.Fail, states.InvalidProtobuf, states.InvalidGraph, states.NoSuchFile, states.RuntimeException, states.NotImplemented)
+UNLOADABLE = (
+    states.Fail,
+    states.InvalidArgument,
+    states.InvalidProtobuf,
+    states.InvalidGraph,
+    states.NoSuchFile,
+    states.RuntimeException,
+    states.NotImplemented,
+)
 
 Device = Literal["cpu", "cuda"]
 

@@ -34,6 +34,13 @@ def normalised(vectors: Array) -> Array:
     return made
 
 
+def array_in(file: Path) -> Array:
+    """Of a .npy file. Raises ValueError where it holds anything else: unlike `numpy.load`, which would read an archive."""
+    with file.open("rb") as opened:
+        found: Array = np.lib.format.read_array(opened, allow_pickle=False)
+    return found
+
+
 @dataclass(frozen=True)
 class Space:
     """Immutable; safe to share between threads and, made before a fork, between processes."""
@@ -86,7 +93,7 @@ class Space:
             said = json.loads((folder / DESCRIPTION).read_text())
             if said["format"] != FORMAT:
                 raise Corrupt(f"{folder}: a space of format {said['format']}; this version of Lykeion reads {FORMAT}")
-            mean, projection, centroids = (np.load(folder / name, allow_pickle=False) for name in (MEAN, PROJECTION, CENTROIDS))
+            mean, projection, centroids = (array_in(folder / name) for name in (MEAN, PROJECTION, CENTROIDS))
             found = cls(ExtractorDescription.read(folder), mean, projection, centroids, said["power"], folder)
             embedding = said["embedding"]
         except (OSError, ValueError, KeyError, TypeError, EOFError) as error:

@@ -108,7 +108,7 @@ class Covers:
         read, self.pending = self.pending, None
         try:
             new = await self.load(read)
-        except (LykeionError, OSError, KeyError, TypeError) as error:
+        except (LykeionError, OSError, KeyError, TypeError, AttributeError) as error:
             log.error("the cover cannot be loaded: %s", error)
             self.problem, self.pending, self.not_before = f"the cover cannot be loaded: {error}", read, time.monotonic() + TRY_AGAIN
             return

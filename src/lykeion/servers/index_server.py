@@ -13,6 +13,7 @@ from typing import Any
 import grpc
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from lykeion.errors import Corrupt
 from lykeion.servers.arguments import Arguments, parse
 from lykeion.servers.documents import INTERVAL, Follower
 from lykeion.servers.index_service import LARGEST_MESSAGE, IndexService
@@ -102,11 +103,16 @@ class Following:
         self.digest = ""  # of the document that is applied
         self.pending: tuple[str, Sequence[Any]] | None = None
         self.not_before = 0.0
+        self.problem = ""  # of the document
 
     def report(self, address: str) -> Report:
         read = self.follower.changed()
         if read is not None:
-            self.pending, self.not_before = (read.digest, wanted_by(read.content)), 0.0
+            try:
+                self.pending, self.not_before, self.problem = (read.digest, wanted_by(read.content)), 0.0, ""
+            except Corrupt as error:  # what is held goes on answering
+                self.digest, self.pending, self.problem = "", None, f"{self.follower.path.name}: {error}"
+                log.error("%s", self.problem)
         if self.pending is not None and time.monotonic() >= self.not_before:
             digest, versions = self.pending
             if self.shelf.hold(versions):
@@ -116,7 +122,7 @@ class Following:
                 log.error("cannot be held: %s", "; ".join(self.shelf.problems.values()))
             self.numbers.holds(self.shelf)
         acknowledged = {self.name: self.digest} if self.digest and self.pending is None else {}
-        reason = "; ".join(self.shelf.problems.values()) or self.follower.problem
+        reason = self.problem or "; ".join(self.shelf.problems.values()) or self.follower.problem
         return Report(
             bool(self.shelf.held), "" if self.shelf.held and not reason else reason or "nothing to hold yet", address, acknowledged
         )

@@ -97,12 +97,11 @@ def vectors_of(request: SearchRequest, context: grpc.ServicerContext) -> np.ndar
         problem = f"{size} bytes are no rows of {request.dimension} float32 numbers"
     elif size // row > MOST_VECTORS:
         problem = f"{size // row} vectors in one call: send {MOST_VECTORS} at most"
-    vectors = np.frombuffer(request.vectors, "<f4")
-    if not problem and not np.isfinite(vectors).all():
+    elif not np.isfinite(np.frombuffer(request.vectors, "<f4")).all():
         problem = "a vector holds a number that is not finite"
     if problem:
         context.abort(grpc.StatusCode.INVALID_ARGUMENT, problem)
-    return vectors.reshape(-1, request.dimension)
+    return np.frombuffer(request.vectors, "<f4").reshape(-1, request.dimension)
 
 
 def searched(index: Index, vectors: np.ndarray[Any, Any], request: SearchRequest, context: grpc.ServicerContext) -> list[Hits]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from lykeion.core.serving.take_over import versions_in
 from lykeion.core.values import ModelVersion
-from lykeion.errors import LykeionError
+from lykeion.errors import Corrupt, LykeionError
 from lykeion.search.index import Index, open_index
 
 
@@ -45,6 +45,8 @@ class Shelf:
             yield version, index.count
 
 
-def wanted_by(content: Mapping[str, Any]) -> Sequence[ModelVersion]:
-    """What a load document asks for."""
+def wanted_by(content: Any) -> Sequence[ModelVersion]:
+    """What a load document asks for. Raises Corrupt."""
+    if not isinstance(content, Mapping):
+        raise Corrupt("it is no load document: an object with `load` is")
     return versions_in(content.get("load", ()))

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lykeion.core.values import Child, Json, ModelVersion
+from lykeion.errors import Corrupt
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,11 @@ def may_answer(version: ModelVersion, index: Told) -> bool:
 
 
 def versions_in(entries: Iterable[Json]) -> tuple[ModelVersion, ...]:
-    return tuple(ModelVersion(one["model"], int(one["version"]), one["digest"], one.get("metadata", {})) for one in entries)
+    """The inverse of `entry`, for several. Raises Corrupt where an entry names no version."""
+    try:
+        return tuple(ModelVersion(one["model"], int(one["version"]), one["digest"], one.get("metadata", {})) for one in entries)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise Corrupt(f"it does not name versions by model, version and digest: {type(error).__name__}: {error}") from error
 
 
 def entry(version: ModelVersion) -> dict[str, Json]:
