@@ -35,7 +35,7 @@ def main(args: Namespace) -> int:
 def collect(platform: Platform, args: Namespace) -> int:
     collector = Collector(platform.home, platform.resources, platform.repository, platform.clock, mentions, compact)
     age = timedelta(seconds=seconds(args.older_than))
-    plan = collector.plan(Keep(recent=args.keep, age=age, rubbish=min(Keep().rubbish, age)))
+    plan = collector.plan(Keep(recent=how_many(args.keep), age=age, rubbish=min(Keep().rubbish, age)))
     removed = plan.by_kind() if args.dry_run else collector.sweep(plan).removed
     shown = {"dryRun": args.dry_run, "removed": figures(removed), "kept": figures(plan.staying), "notes": list(plan.notes)}
     word = "WOULD GO" if args.dry_run else "GONE"
@@ -43,6 +43,13 @@ def collect(platform: Platform, args: Namespace) -> int:
     lines += [("STAYS", why, count, megabytes(size)) for why, (count, size) in sorted(plan.staying.items())]
     emit(shown, args.output, rows(("", "WHAT", "COUNT", "SIZE"), lines, "there is nothing on the volume yet"))
     return 0
+
+
+def how_many(given: int) -> int:
+    """Of things to keep."""
+    if given < 0:
+        raise Invalid([Problem("fewer than none cannot be kept", field="--keep", value=given, remedy="0 keeps none")])
+    return given
 
 
 def seconds(text: str) -> float:

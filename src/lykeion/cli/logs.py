@@ -3,7 +3,9 @@
 import sys
 import time
 from argparse import ArgumentParser, Namespace
+from codecs import IncrementalDecoder, getincrementaldecoder
 from collections.abc import Callable
+from io import StringIO
 from pathlib import Path
 
 from lykeion.assembly import Platform, local
@@ -13,6 +15,7 @@ from lykeion.core.resources.training import OVER
 from lykeion.errors import Invalid, NotFound, Problem
 
 LOOK_EVERY = 0.2
+UTF8 = getincrementaldecoder("utf-8")
 
 
 def arguments(parser: ArgumentParser, _: str) -> None:
@@ -26,11 +29,17 @@ def main(args: Namespace) -> int:
     if args.tail is not None and args.tail < 0:
         raise Invalid([Problem("must be a number of lines", field="--tail", value=args.tail)])
     with local(args.home) as platform:
-        files = logs_of(platform, args.name, args.step)
-        heading = len(files) > 1
-        ends = {path: print_log(path, args.tail, heading) for path in files}
+
+        def found() -> list[Path]:
+            return logs_of(platform, args.name, args.step)
+
+        first = found()
+        screen = Screen(headings=len(first) > 1)
+        for path in first:
+            screen.show(path, args.tail)
         if args.follow:
-            follow(lambda: logs_of(platform, args.name, args.step), ends, lambda: still_going(platform, args.name))
+            follow(found, screen, lambda: still_going(platform, args.name))
+        screen.end()
         return 0
 
 
@@ -51,32 +60,58 @@ def logs_of(platform: Platform, name: str, step: str | None) -> list[Path]:
     raise NotFound(f"there are no logs of {name!r}; {did_you_mean(name, known)}")
 
 
-def print_log(path: Path, tail: int | None, heading: bool) -> int:
-    """Returns the end in bytes, to follow on from."""
-    data = path.read_bytes()
-    if heading:
-        print(f"==> {path.stem} <==")
-    lines = data.decode(errors="replace").splitlines()
-    for line in lines if tail is None else lines[len(lines) - min(tail, len(lines)) :]:
-        print(line)
-    sys.stdout.flush()
-    return len(data)
+class Screen:
+    """Prints several logs, each on from where it was read last: whole characters, and a heading where another one speaks."""
+
+    def __init__(self, headings: bool = False) -> None:
+        self.headings = headings
+        self.ends: dict[Path, int] = {}  # in bytes
+        self.decoders: dict[Path, IncrementalDecoder] = {}
+        self.last: Path | None = None
+        self.line_begun = False
+
+    def show(self, path: Path, tail: int | None = None) -> None:
+        """What is new; at first the last `tail` lines."""
+        with path.open("rb") as log:
+            log.seek(self.ends.get(path, 0))
+            new = log.read()
+        first = path not in self.ends
+        self.ends[path] = self.ends.get(path, 0) + len(new)
+        if (new and path != self.last) or first:
+            self.finish_line()
+            if self.headings or self.last is not None:
+                print(f"==> {path.stem} <==")
+            self.last = path
+        text = self.decoders.setdefault(path, UTF8("replace")).decode(new)
+        self.write(text if tail is None else last_lines(text, tail))
+
+    def end(self) -> None:
+        """Nothing more comes: half characters are told as such, half lines end."""
+        for decoder in self.decoders.values():
+            self.write(decoder.decode(b"", True))
+        self.finish_line()
+        sys.stdout.flush()
+
+    def write(self, text: str) -> None:
+        sys.stdout.write(text)
+        self.line_begun = not text.endswith("\n") if text else self.line_begun
+
+    def finish_line(self) -> None:
+        if self.line_begun:
+            self.write("\n")
 
 
-def follow(files: Callable[[], list[Path]], ends: dict[Path, int], going: Callable[[], bool]) -> None:
+def last_lines(text: str, count: int) -> str:
+    lines = StringIO(text, newline="\n").readlines()  # a carriage return ends none
+    return "".join(lines[len(lines) - min(count, len(lines)) :])
+
+
+def follow(files: Callable[[], list[Path]], screen: Screen, going: Callable[[], bool]) -> None:
     """Print what is added to the logs, those of steps that begin later too."""
-    last = next(reversed(ends), None)
     while True:
         last_round = not going()
         for path in files():
-            with path.open("rb") as log:
-                log.seek(ends.get(path, 0))
-                new = log.read()
-            ends[path] = ends.get(path, 0) + len(new)
-            if new and path != last:
-                print(f"==> {path.stem} <==")
-                last = path
-            sys.stdout.write(new.decode(errors="replace"))
+            screen.show(path)
         sys.stdout.flush()
         if last_round:
             return

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from lykeion.adapters.local.collector import PIN
 from lykeion.assembly import Platform
-from lykeion.cli.gc import megabytes, seconds
+from lykeion.cli.gc import how_many, megabytes, seconds
 from lykeion.cli.printing import emit, rows
 from lykeion.core.models.names import did_you_mean
 from lykeion.core.models.retention import Retention
@@ -27,7 +27,7 @@ def arguments(parser: ArgumentParser) -> None:
 
 
 def prune(args: Namespace, platform: Platform) -> int:
-    keep = Retention(max(args.keep, 0), timedelta(seconds=seconds(args.older_than)))
+    keep = Retention(how_many(args.keep), timedelta(seconds=seconds(args.older_than)))
     there = platform.repository.models()
     if args.model and args.model not in there:
         raise NotFound(f"there is no model {args.model}{did_you_mean(args.model, there)}")
