@@ -12,6 +12,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from lykeion.core.search.facets import Facet, counted, range_of, told
+
 Handler = Callable[[Request], Awaitable[Response]]
 
 
@@ -34,25 +36,20 @@ def problem(status: int, title: str, detail: str) -> Response:
     return JSONResponse(said, status, media_type="application/problem+json")
 
 
+def fields_of(catalogue: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    prices = [item["price"] for item in catalogue if item["price"] is not None]
+    listed = [counted(name, "text", Counter(item[name] for item in catalogue)) for name in ("category", "status")]
+    ranges = Counter(map(range_of, prices))
+    return told([*listed, Facet(name="price", kind="number", ranges=ranges, least=min(prices), most=max(prices))])
+
+
 def make_upstream(family: str, catalogue: list[dict[str, Any]], mode: Path) -> Starlette:
     """`mode`: a file that says "partial" or "broken" while the search shall be so."""
     indexes = [{"model": family, "version": 3, "digest": "sha256:" + "1" * 64}]
 
-    categories = Counter(item["category"] for item in catalogue)
-    prices = [item["price"] for item in catalogue if item["price"] is not None]
-    fields = [
-        {
-            "name": "category",
-            "kind": "text",
-            "values": [{"value": one, "items": many} for one, many in categories.most_common()],
-            "other": 0,
-        },
-        {"name": "price", "kind": "number", "least": min(prices), "most": max(prices)},
-    ]
-
     async def served(_: Request) -> Response:
-        told = {"family": family, "items": len(catalogue), "fields": fields, "indexes": indexes}
-        return JSONResponse({**told, "embedding": "sha256:" + "2" * 64, "dimension": 512})
+        said = {"family": family, "items": len(catalogue), "fields": fields_of(catalogue), "indexes": indexes}
+        return JSONResponse({**said, "embedding": "sha256:" + "2" * 64, "dimension": 512})
 
     async def search(request: Request) -> Response:
         body, how = await request.body(), how_it_is(mode)

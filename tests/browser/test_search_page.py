@@ -4,11 +4,14 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from browser_catalogue import draw
 from browser_site import Site
 from playwright.sync_api import BrowserContext, Page, expect
+
+from lykeion.core.search.filters import parse_filters
 
 pytestmark = pytest.mark.browser
 CARDS = ".item:not(.placeholder)"
@@ -140,12 +143,11 @@ def test_filters_narrow_stand_in_the_address_and_keep_the_focus(page: Page, site
     page.goto(f"/?family=photos&item={item}")
     expect(page.locator(CARDS)).to_have_count(24)
     shoes = page.get_by_role("button", name=re.compile("^shoes"))
-    expect(shoes).to_contain_text(str(sum(one["category"] == "shoes" for one in site.catalogue)))  # of all, not of what was found
     shoes.click()
     expect(page.locator(CARDS)).to_have_count(sum(one["category"] == "shoes" for one in site.catalogue))
     expect(page).to_have_url(re.compile("category=shoes"))
-    expect(page.locator("[data-category=shoes]")).to_be_focused()
-    expect(page.locator("[data-category=shoes]")).to_have_attribute("aria-pressed", "true")
+    expect(page.locator("[data-value=shoes]")).to_be_focused()
+    expect(page.locator("[data-value=shoes]")).to_have_attribute("aria-pressed", "true")
     page.get_by_label("Under").fill("100")
     page.get_by_label("Under").press("Enter")
     cheap = [one for one in site.catalogue if one["category"] == "shoes" and one["price"] is not None and one["price"] < 100]
@@ -154,6 +156,69 @@ def test_filters_narrow_stand_in_the_address_and_keep_the_focus(page: Page, site
     page.reload()
     expect(page.locator(CARDS)).to_have_count(len(cheap))
     expect(page.get_by_label("Under")).to_have_value("100")
+
+
+def test_what_there_is_can_be_chosen_before_the_first_search(page: Page, photo: Path, site: Site) -> None:
+    page.goto("/")
+    lamps = sum(one["category"] == "lamps" for one in site.catalogue)
+    chip = page.get_by_role("group", name="Category").get_by_role("button", name=re.compile("^lamps"))
+    expect(chip.locator(".count")).to_have_text(str(lamps))
+    chip.click()
+    expect(page).to_have_url(re.compile("category=lamps"))
+    expect(chip).to_have_attribute("aria-pressed", "true")
+    expect(chip).to_be_focused()
+    page.get_by_role("group", name="Status").get_by_role("button", name=re.compile("^on sale")).click()
+    page.set_input_files("#file", str(photo))
+    left = [one for one in site.catalogue if one["category"] == "lamps" and one["status"] == "on_sale"]
+    expect(page.locator(CARDS)).to_have_count(len(left))
+    expect(chip.locator(".count")).to_have_text(str(lamps))  # of the family, whatever was found
+    page.get_by_role("button", name="Clear").click()
+    expect(page.locator("#start")).to_be_visible()
+    expect(chip).to_have_attribute("aria-pressed", "false")
+
+
+def test_a_value_that_would_mean_something_in_a_filter_is_asked_for_as_it_is(page: Page, photo: Path) -> None:
+    odd = ["toys|games", "<small>", "back\\slash"]
+    values = [{"value": value, "items": 2} for value in odd]
+    told = {"fields": [{"name": "category", "kind": "text", "values": values, "other": 1200}]}
+    page.route(re.compile(r"/v1/search/photos$"), lambda route: route.fulfill(json=told))
+    page.goto("/")
+    group = page.get_by_role("group", name="Category")
+    expect(group).to_contain_text("and 1,200 items of others")
+    for value in odd:
+        group.get_by_role("button", name=value).click()
+    with page.expect_request(re.compile(r"/v1/search/photos\?")) as asked:
+        page.set_input_files("#file", str(photo))
+    filters = parse_qs(urlsplit(asked.value.url).query)["filter"]
+    assert set(parse_filters(filters, {"category": "text"}).conditions[0].values) == set(odd)
+
+
+def test_each_family_is_filtered_by_what_it_has(page: Page) -> None:
+    families = [{"family": name, "serving": name, "url": f"/v1/search/{name}", "ready": True} for name in ("photos", "logos")]
+    page.route(re.compile(r"/v1/search/$"), lambda route: route.fulfill(json={"families": families}))
+    values = [{"value": value, "items": 3} for value in ("round", "square")]
+    told = {"fields": [{"name": "category", "kind": "text", "values": values, "other": 0}]}
+    page.route(re.compile(r"/v1/search/logos$"), lambda route: route.fulfill(json=told))
+    page.goto("/")
+    group = page.get_by_role("group", name="Category")
+    expect(group.get_by_role("button", name=re.compile("^lamps"))).to_be_visible()
+    page.get_by_role("button", name="logos").click()
+    expect(group.get_by_role("button")).to_have_text(["round3", "square3"])
+    page.get_by_role("button", name="photos").click()
+    expect(group.get_by_role("button", name=re.compile("^lamps"))).to_be_visible()
+
+
+def test_a_family_that_is_not_ready_is_said_so_and_asked_again(page: Page) -> None:
+    page.route(
+        re.compile(r"/v1/search/photos$"),
+        lambda route: route.fulfill(status=503, content_type="application/problem+json", body='{"detail": "waiting for the first cover"}'),
+    )
+    page.goto("/")
+    expect(page.locator("#unready")).to_contain_text("waiting for the first cover")
+    expect(page.locator(".sample").first).to_be_visible()
+    page.unroute_all()
+    page.get_by_role("button", name="Search by sample picture 1").click()
+    expect(page.get_by_role("group", name="Category")).to_be_visible()
 
 
 def test_filters_that_leave_nothing_can_be_removed(page: Page, site: Site) -> None:

@@ -44,8 +44,10 @@ class Served:
     def load(self, *families):
         return write_document(self.documents, LOAD, {"family": "photos", "load": [entry(one.index) for one in families]})
 
-    def cover(self, family, addresses=None):
+    def cover(self, family, addresses=None, beside=()):
+        """beside: other indexes of the same space, with the addresses that are asked for them."""
         indexes = [{**entry(family.index), "addresses": addresses or self.grpc}]
+        indexes += [{**entry(other.index), "addresses": where} for other, where in beside]
         embedding = family.index.metadata["embedding"]
         content = {"family": "photos", "space": entry(family.space), "embedding": embedding, "indexes": indexes}
         return write_document(self.documents, COVER, content)
@@ -123,13 +125,34 @@ def test_what_is_served_is_told(served):
     assert told["dimension"] == 24
     assert told["items"] == 60
     fields = {field.pop("name"): field for field in told["fields"]}
+    assert list(fields) == ["category", "status", "price", "updated_at", "title"]
     each = [{"value": category, "items": 20} for category in ("hats", "lamps", "shoes")]
     assert fields["category"] == {"kind": "text", "values": each, "other": 0}
+    ranges = fields["price"].pop("ranges")
     assert fields["price"] == {"kind": "number", "least": 0, "most": 5900}
+    for part in ranges:
+        query = f"?k=60&filter=price:%3E={part['from']}&filter=price:%3C{part['under']}"
+        assert len(served.by(query, vector=served.family.vectors[0].tolist()).json["items"]) == part["items"]
     assert fields["title"] == {"kind": "text"}  # every item has another
     described = ask(served.http[0], "/openapi.json").json
     assert described["openapi"].startswith("3.1")
     assert "post" in described["paths"]["/v1/search/photos"]
+
+
+def test_values_are_added_up_over_index_servers_and_not_told_while_one_is_silent(served):
+    other = write_family(served.volume, version=5, items=9, seed=7)
+    served.index.acknowledged(LOAD, served.load(served.family, other))
+    one, two = served.grpc
+    served.proxy.acknowledged(COVER, served.cover(served.family, [one], [(other, [two])]))
+    told = ask(served.http[0], "/v1/search/photos").json
+    assert told["items"] == 69
+    assert [one["items"] for one in told["fields"][0]["values"]] == [23, 23, 23]
+    served.proxy.acknowledged(COVER, served.cover(served.family, [one], [(other, ["unix:/nowhere/at/all"])]))
+    told = ask(served.http[0], "/v1/search/photos").json
+    assert {"items", "fields"} & set(told) == set()
+    assert len(told["indexes"]) == 2
+    served.proxy.acknowledged(COVER, served.cover(served.family))
+    served.index.acknowledged(LOAD, served.load(served.family))
 
 
 def test_without_servers_the_answer_is_the_same(served):

@@ -1,13 +1,21 @@
-"""The facets of an index, taken from its rows when it is built."""
+"""The facets of an index, taken from its rows when it is built: one look at each column, block by block.
+
+A column that turns out to have too many different values is left there and then, mostly after its first block.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from lykeion.core.search.facets import Facet, counted
+from lykeion.core.search.facets import EDGES, LONGEST_VALUE, MOST_DISTINCT, Facet, counted
 from lykeion.core.search.filters import Kind
 from lykeion.search.rows import OWN_COLUMNS, comparable, kind_of, plain
+
+BLOCK = 1 << 16  # rows
 
 
 def firsts(rows: pa.Table) -> NDArray[np.bool_]:
@@ -20,19 +28,60 @@ def facets_of(rows: pa.Table) -> tuple[Facet, ...]:
     """Each item counts once; one that is deleted does not."""
     first = firsts(rows) & ~rows.column("deleted").to_numpy()
     kinds = {field.name: kind for field in rows.schema if field.name not in OWN_COLUMNS and (kind := kind_of(field.type))}
-    return tuple(facet(name, kind, rows.column(name).filter(pa.array(first)), int(first.sum())) for name, kind in kinds.items())
+    return tuple(facet(name, kind, blocks(rows.column(name), first)) for name, kind in kinds.items())
 
 
-def facet(name: str, kind: Kind, column: pa.ChunkedArray, items: int) -> Facet:
-    """Of one value (or list of values) for each item; missing ones count nowhere."""
-    if kind in ("number", "time"):
-        ends = pc.min_max(finite(comparable(column)))
-        return Facet(name=name, kind=kind, least=plain(ends["min"].as_py()), most=plain(ends["max"].as_py()))
-    values = pc.list_flatten(column) if kind == "texts" else comparable(column)
-    found = pc.value_counts(values.drop_null())
-    texts = (str(value).lower() if kind == "flag" else value for value in found.field("values").to_pylist())
-    return counted(name, kind, zip(texts, found.field("counts").to_pylist(), strict=True), items)
+def blocks(column: pa.ChunkedArray, first: NDArray[np.bool_]) -> Iterator[pa.Array]:
+    """The values of the items, some at a time; missing ones count nowhere."""
+    start = 0
+    for chunk in column.chunks:
+        for place in range(0, len(chunk), BLOCK):
+            some = chunk.slice(place, BLOCK)
+            yield some.filter(pa.array(first[start : start + len(some)])).drop_null()
+            start += len(some)
 
 
-def finite(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    return column.filter(pc.is_finite(column)) if pa.types.is_floating(column.type) else column
+def facet(name: str, kind: Kind, values: Iterator[pa.Array]) -> Facet:
+    """Of one value (or list of values) for each item."""
+    if kind == "number":
+        return facet_of_numbers(name, values)
+    if kind == "time":
+        ends = [end for block in values if len(block) for end in pc.min_max(comparable(block)).as_py().values()]
+        return Facet(name=name, kind=kind, least=plain(min(ends, default=None)), most=plain(max(ends, default=None)))
+    items: Counter[str] = Counter()
+    other = 0
+    for block in values:
+        texts = texts_of(block, kind)
+        short = texts.filter(pc.less_equal(pc.utf8_length(texts), LONGEST_VALUE))
+        other += len(texts) - len(short)
+        found = pc.value_counts(short)
+        if len(found) <= MOST_DISTINCT:
+            items.update({one["values"]: one["counts"] for one in found.to_pylist()})
+        if max(len(found), len(items)) > MOST_DISTINCT:
+            return Facet(name=name, kind=kind)
+    return counted(name, kind, items, other)
+
+
+def texts_of(block: pa.Array, kind: Kind) -> pa.Array:
+    """Each item's value; of lists each item's different values."""
+    if kind == "flag":
+        return block.cast(pa.string())
+    if kind == "text":
+        return comparable(block)
+    pairs = pa.table({"item": pc.list_parent_indices(block), "value": pc.list_flatten(block)})
+    return pairs.group_by(["item", "value"], use_threads=False).aggregate([]).column("value").combine_chunks().drop_null()
+
+
+def facet_of_numbers(name: str, values: Iterator[pa.Array]) -> Facet:
+    """Infinite ones lie in the outermost ranges, but nowhere that JSON could say."""
+    ranges = np.zeros(len(EDGES), np.int64)
+    ends: list[float] = []
+    for block in values:
+        numbers = comparable(block).to_numpy()
+        numbers = numbers[~np.isnan(numbers)]
+        places = np.maximum(0, np.searchsorted(EDGES, numbers, side="right") - 1)
+        ranges += np.bincount(places, minlength=len(ranges))
+        finite = numbers[np.isfinite(numbers)]
+        ends += [float(finite.min()), float(finite.max())] if len(finite) else []
+    found = {EDGES[place]: int(ranges[place]) for place in np.flatnonzero(ranges)}
+    return Facet(name=name, kind="number", ranges=found, least=min(ends, default=None), most=max(ends, default=None))

@@ -61,6 +61,7 @@ ANSWER = thing(
     "next",
 )
 END = {"type": ["number", "string"], "description": "Of numbers, and of times (RFC 3339)."}
+BOUND = {"type": ["number", "null"], "description": "null: none."}
 FIELD = thing(
     {
         "name": text("What a filter names."),
@@ -71,6 +72,11 @@ FIELD = thing(
             "description": "Most items first; left out where nearly every item has another one.",
         },
         "other": {"type": "integer", "description": "Items with a value that is not told."},
+        "ranges": {
+            "type": "array",
+            "items": thing({"from": BOUND, "under": BOUND, "items": {"type": "integer"}}, "from", "under", "items"),
+            "description": "Of numbers: how many items lie where (>= from, < under); ranges without any are left out.",
+        },
         "least": END,
         "most": END,
     },

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from lykeion.core.search.facets import Facet, together
+from lykeion.core.search.facets import together, told
 from lykeion.core.search.merge import MOST_ITEMS, depth
 from lykeion.search.picture import PictureError
 from lykeion.servers.answers import Gathered, indexes_of, items_of
@@ -174,10 +174,10 @@ class Proxy:
         cover = self.cover()
         with cover.used():
             contents = await self.contents_of(cover)
-        told = {"items": contents.items, "fields": [shown(facet) for facet in contents.facets]} if contents else {}
+        known = {"items": contents.items, "fields": told(contents.facets)} if contents else {}
         return {
             "family": self.family,
-            **told,
+            **known,
             "indexes": [{"model": one.model, "version": one.version, "digest": one.digest} for one in cover.indexes],
             "space": {"model": cover.space.model, "version": cover.space.version, "digest": cover.space.digest},
             "extractor": cover.eyes.extractor.description.name,
@@ -225,16 +225,6 @@ class Proxy:
 
     def close(self) -> None:
         self.eyes_thread.shutdown(wait=False, cancel_futures=True)
-
-
-def shown(facet: Facet) -> dict[str, Any]:
-    """A field as `GET` tells it."""
-    told = facet.model_dump(exclude_none=True)
-    if facet.values is None:
-        told.pop("other")
-    else:
-        told["values"] = [{"value": value, "items": items} for value, items in facet.values.items()]
-    return told
 
 
 async def all_of(calls: Sequence[Awaitable[Any]]) -> list[Any]:

@@ -1,11 +1,14 @@
-"""What the items of an index have in each field: how many of each value, or from where to where; and the same of several indexes.
+"""What the items of an index have in each field: how many of each value, how many numbers lie where; and the same of several indexes.
 
-A field with many values (titles) is named without them. Counts of several indexes are added: an item that is in two of them counts in
-each, and a value that is among an index's rarest counts to `other` there.
+Texts and flags are counted by value, numbers by ranges whose bounds do not depend on the data, so what several indexes counted is added
+up and never estimated; only then the rarest values are put together and a field in which nearly every item differs (titles) is named
+without its values. An item that is in two indexes counts in each.
 """
 
+from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
@@ -14,12 +17,17 @@ from lykeion.core.search.filters import Kind
 MOST_VALUES = 50  # that are told one by one
 MOST_DISTINCT = 1000  # values of a field that are counted at all
 ALWAYS = 20  # values that are told however few items there are
+LONGEST_VALUE = 100  # characters; what is longer is prose
+FIRST = ("category", "status", "price")  # fields that listings have: told first, and always with their values
+STEPS = [float(digit * 10**power) for power in range(8) for digit in (1, 2, 5)]
+EDGES = [*(-step for step in reversed(STEPS)), 0.0, *STEPS]
+"""Where ranges of numbers begin: … -2, -1, 0, 1, 2, 5, 10, 20 …; the first has all that is smaller, too."""
 
 
 class Facet(BaseModel):
-    """One field. `values`: value -> items, most first, and `other` items with a value that is not told; None where they are too many.
+    """One field. `values`: value -> items; None where they are too many. `other`: items with what no filter can name, as an empty text.
 
-    `least`, `most`: of numbers, and of times (RFC 3339).
+    `ranges`: of numbers, where a range begins -> items. `least`, `most`: of numbers, and of times (RFC 3339).
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -28,16 +36,27 @@ class Facet(BaseModel):
     kind: Kind
     values: dict[str, int] | None = None
     other: int = 0
+    ranges: dict[float, int] = {}
     least: float | str | None = None
     most: float | str | None = None
 
 
-def counted(name: str, kind: Kind, values: Iterable[tuple[str, int]], items: int, other: int = 0) -> Facet:
-    """Of values, each with its items. A field in which nearly every item differs says nothing by its values."""
-    counts = sorted(values, key=lambda one: (-one[1], one[0]))
-    if len(counts) > max(ALWAYS, min(MOST_DISTINCT, items // 2)):
+def range_of(number: float) -> float:
+    """Where the range begins that a number is in."""
+    return EDGES[max(0, bisect_right(EDGES, number) - 1)]
+
+
+def counted(name: str, kind: Kind, values: Mapping[str, int], other: int = 0) -> Facet:
+    """Of values, each with its items."""
+    if len(values) > MOST_DISTINCT:
         return Facet(name=name, kind=kind)
-    return Facet(name=name, kind=kind, values=dict(counts[:MOST_VALUES]), other=other + sum(many for _, many in counts[MOST_VALUES:]))
+    good = {value: items for value, items in sorted(values.items()) if is_askable(value)}
+    return Facet(name=name, kind=kind, values=good, other=other + sum(values.values()) - sum(good.values()))
+
+
+def is_askable(value: str) -> bool:
+    """Whether a filter can name it: spaces around a value are not part of it there."""
+    return 0 < len(value) <= LONGEST_VALUE and value == value.strip()
 
 
 def together(facets: Iterable[Sequence[Facet]]) -> list[Facet]:
@@ -52,19 +71,48 @@ def together(facets: Iterable[Sequence[Facet]]) -> list[Facet]:
 def one_of(facets: Sequence[Facet]) -> Facet:
     """Of one field in several indexes. Where its kind is not the same in all, nothing but the first one's is told."""
     first = facets[0]
-    if len(facets) == 1:
-        return first
     bare = Facet(name=first.name, kind=first.kind)
     if any(facet.kind != first.kind for facet in facets):
         return bare
     if first.kind in ("number", "time"):
         ends = [end for facet in facets for end in (facet.least, facet.most) if end is not None]
-        return bare.model_copy(update={"least": min(ends), "most": max(ends)}) if ends else bare
-    if any(facet.values is None for facet in facets):
+        ranges = added(facet.ranges for facet in facets)
+        return bare.model_copy(update={"ranges": ranges, "least": min(ends, default=None), "most": max(ends, default=None)})
+    known = [facet.values for facet in facets if facet.values is not None]
+    if len(known) < len(facets):
         return bare
-    counts: Counter[str] = Counter()
-    for facet in facets:
-        counts.update(facet.values or {})
-    ranked = sorted(counts.items(), key=lambda one: (-one[1], one[0]))
-    rest = sum(facet.other for facet in facets) + sum(many for _, many in ranked[MOST_VALUES:])
-    return bare.model_copy(update={"values": dict(ranked[:MOST_VALUES]), "other": rest})
+    return counted(first.name, first.kind, added(known), sum(facet.other for facet in facets))
+
+
+def added(counts: Iterable[Mapping[Any, int]]) -> dict[Any, int]:
+    total: Counter[Any] = Counter()
+    for one in counts:
+        total.update(one)
+    return dict(total)
+
+
+def told(facets: Iterable[Facet]) -> list[dict[str, Any]]:
+    """As they are shown: the fields of every listing first, then in their order; the most frequent values first."""
+    return [shown(facet) for facet in sorted(facets, key=lambda facet: FIRST.index(facet.name) if facet.name in FIRST else len(FIRST))]
+
+
+def shown(facet: Facet) -> dict[str, Any]:
+    said: dict[str, Any] = {"name": facet.name, "kind": facet.kind}
+    if facet.values is not None and not is_different_everywhere(facet.name, facet.values):
+        ranked = sorted(facet.values.items(), key=lambda one: (-one[1], one[0]))
+        said["values"] = [{"value": value, "items": items} for value, items in ranked[:MOST_VALUES]]
+        said["other"] = facet.other + sum(items for _, items in ranked[MOST_VALUES:])
+    if facet.least is not None:
+        said |= {"least": facet.least, "most": facet.most}
+    if facet.ranges:
+        after = dict(zip(EDGES, [*EDGES[1:], None], strict=True))
+        said["ranges"] = [
+            {"from": None if start == EDGES[0] else start, "under": after[start], "items": items}
+            for start, items in sorted(facet.ranges.items())
+        ]
+    return said
+
+
+def is_different_everywhere(name: str, values: Mapping[str, int]) -> bool:
+    """Whether hardly two items share a value."""
+    return name not in FIRST and len(values) > max(ALWAYS, sum(values.values()) // 2)

@@ -1,50 +1,56 @@
-// Category and price filters: what can be chosen is what the family says of its fields.
+// What the items can be filtered by: category, status and price, with how many items of the family have each, also before a search.
 
 import { h, show } from "../dom.js";
-import { amount, isFiltered } from "./state.js";
+import { count, price } from "../format.js";
+import { amount, isFiltered, LISTED } from "./state.js";
 
-const SHOWN = 40;
+const TITLES = { category: "Category", status: "Status" };
 
 export class Filters {
   constructor(change) {
     this.change = change;
-    this.describe("", []);
+    this.listed = new Map();
+    this.prices = null;
     this.body = h("div", { class: "body" });
-    this.count = h("span", { class: "muted small" });
-    this.place = h("details", { class: "filters", open: matchMedia("(min-width: 901px)").matches }, h("summary", {}, "Filters", this.count), this.body);
+    this.mark = h("span", { class: "muted small" });
+    this.place = h("details", { class: "filters", hidden: true, open: matchMedia("(min-width: 901px)").matches }, h("summary", {}, "Filters", this.mark), this.body);
   }
 
-  // `fields` of GET /v1/search/{family}; none where its index servers did not answer: then it is asked again.
-  describe(family, fields) {
-    const named = (name) => fields.find((field) => field.name === name);
-    this.family = fields.length ? family : "";
-    this.categories = new Map((named("category")?.values || []).map(({ value, items }) => [value, items]));
-    this.price = named("price")?.least === undefined ? null : named("price");
+  // `fields` of GET /v1/search/{family}.
+  describe(fields) {
+    this.listed = new Map(LISTED.map((name) => [name, fields.find((field) => field.name === name && field.values)]));
+    this.prices = fields.find((field) => field.name === "price" && field.least !== undefined);
   }
 
   draw(state) {
-    const names = [...new Set([...state.category, ...this.categories.keys()])].slice(0, SHOWN);
+    const groups = LISTED.map((name) => this.drawListed(state, name)).filter(Boolean);
     const focused = this.body.contains(document.activeElement) ? document.activeElement : null;
-    show(this.body, names.length > 0 && this.drawCategories(state, names), this.price && this.drawPrice(state));
-    if (focused?.dataset.category) this.body.querySelector(`[data-category="${CSS.escape(focused.dataset.category)}"]`)?.focus();
+    const hasPrice = this.prices || state.from || state.under;
+    show(this.body, groups, hasPrice && this.drawPrice(state));
+    if (focused?.dataset.value) this.body.querySelector(`[data-field="${focused.dataset.field}"][data-value="${CSS.escape(focused.dataset.value)}"]`)?.focus();
     else if (focused?.name) this.body.querySelector(`[name="${CSS.escape(focused.name)}"]`)?.focus();
-    this.count.textContent = isFiltered(state) ? "on" : "";
-    this.place.hidden = !names.length && !this.price;
+    this.mark.textContent = isFiltered(state) ? "on" : "";
+    this.place.hidden = !groups.length && !hasPrice;
   }
 
-  drawCategories(state, names) {
-    const chips = names.map((name) => {
-      const on = state.category.includes(name);
-      const toggle = () => this.change({ category: on ? state.category.filter((one) => one !== name) : [...state.category, name] });
-      const many = this.categories.get(name);
-      return h("button", { class: "chip", type: "button", "aria-pressed": String(on), data: { category: name }, on: { click: toggle } }, name, many && h("span", { class: "count" }, many.toLocaleString()));
+  // The values of the family, and those that are chosen though it has none of them; a single one is no choice.
+  drawListed(state, name) {
+    const known = this.listed.get(name);
+    const items = new Map(known?.values.map((one) => [one.value, one.items]));
+    const values = [...new Set([...items.keys(), ...state[name]])];
+    if (!values.length || (values.length === 1 && !state[name].length)) return null;
+    const chips = values.map((value) => {
+      const on = state[name].includes(value);
+      const toggle = () => this.change({ [name]: on ? state[name].filter((one) => one !== value) : [...state[name], value] });
+      const shown = name === "status" ? value.replaceAll("_", " ") : value;
+      return h("button", { class: "chip", type: "button", "aria-pressed": String(on), data: { field: name, value }, on: { click: toggle } }, shown, items.has(value) && h("span", { class: "count" }, count(items.get(value))));
     });
-    return h("div", { class: "stack", role: "group", "aria-label": "Category" }, h("h3", {}, "Category"), h("div", { class: "filter-scroll" }, h("div", { class: "chips" }, chips)));
+    const rest = known?.other > 0 && h("span", { class: "tiny muted rest" }, `and ${count(known.other)} items of others`);
+    return h("div", { class: "stack", role: "group", "aria-label": TITLES[name] }, h("h3", {}, TITLES[name]), h("div", { class: "filter-scroll" }, h("div", { class: "chips" }, chips, rest)));
   }
 
   drawPrice(state) {
-    const { least, most } = this.price;
-    const field = (name, label, value, hint) => h("label", { class: "field" }, label, h("input", { class: "input", name, type: "number", min: "0", step: "any", inputmode: "decimal", placeholder: String(hint), value, on: { change: (event) => this.change({ [name]: amount(event.target.value) }) } }));
-    return h("div", { class: "stack", role: "group", "aria-label": "Price" }, h("h3", {}, "Price"), h("div", { class: "pair" }, field("from", "From", state.from, least), field("under", "Under", state.under, most)));
+    const field = (name, label, value, end) => h("label", { class: "field" }, label, h("input", { class: "input", name, type: "number", min: "0", step: "any", inputmode: "decimal", value, placeholder: this.prices ? price(end) : null, on: { change: (event) => this.change({ [name]: amount(event.target.value) }) } }));
+    return h("div", { class: "stack", role: "group", "aria-label": "Price" }, h("h3", {}, "Price"), h("div", { class: "pair" }, field("from", "From", state.from, this.prices?.least), field("under", "Under", state.under, this.prices?.most)));
   }
 }

@@ -6,7 +6,7 @@ import { empty, h, notice, show, toast } from "../dom.js";
 import { Filters } from "./filters.js";
 import { listen } from "./photo.js";
 import { card, drawNothing, drawNotices, drawProblem, placeholders, say } from "./results.js";
-import { FIRST, isFiltered, MOST, nothing, query, read, write } from "./state.js";
+import { FIRST, isFiltered, MOST, nothing, query, read, unfiltered, write } from "./state.js";
 
 const at = (id) => document.getElementById(id);
 const photos = new Map(); // photos of this visit, so that the browser's Back finds them again
@@ -15,6 +15,7 @@ let state = read(location.search);
 let photo = null; // {number, file, url}
 let item = null; // the item that "more like this" began at, as far as it is known
 let asking = null; // what ends the request that is under way
+let described = ""; // the family whose fields the filters have
 const filters = new Filters((change) => go({ ...state, ...change, k: FIRST }));
 
 function go(next, { replace = false } = {}) {
@@ -28,7 +29,8 @@ function takePhoto(file) {
   photo = { number: photos.size, file, url: URL.createObjectURL(file) };
   photos.set(photo.number, photo);
   item = null;
-  go({ ...nothing, family: state.family });
+  scrollTo({ top: 0 });
+  go({ ...state, item: "", k: FIRST });
 }
 
 function moreLike(chosen) {
@@ -57,9 +59,12 @@ async function run() {
   at("start").hidden = isAsked;
   at("results").hidden = !isAsked;
   drawFamilies();
+  const beside = isAsked ? document.querySelector(".query") : at("narrow");
+  if (filters.place.parentElement !== beside) beside.append(filters.place); // what is moved loses the focus
+  filters.draw(state);
+  void describe();
   document.title = isAsked ? `${item?.title || state.item || "Your photo"} · Lykeion` : "Search by photo · Lykeion";
   if (!isAsked || !state.family) return;
-  describe().catch(unlessProblem); // the search goes on without
   asking = new AbortController();
   const { signal } = asking;
   drawQuery();
@@ -81,20 +86,6 @@ async function run() {
   at("grid").setAttribute("aria-busy", "false");
 }
 
-// What the family says of itself, for the filters; once for each family.
-async function describe() {
-  const { family } = state;
-  if (filters.family === family) return;
-  const { fields = [] } = await get(`/v1/search/${part(family)}`);
-  if (family !== state.family) return;
-  filters.describe(family, fields);
-  filters.draw(state);
-}
-
-function unlessProblem(error) {
-  if (!(error instanceof Problem)) throw error;
-}
-
 function draw(answer) {
   if (state.item && !item) {
     const self = answer.items.find((one) => one.id === state.item);
@@ -107,7 +98,7 @@ function draw(answer) {
   at("status").textContent = say(answer);
   show(at("grid"), answer.items.length
     ? answer.items.map((one, place) => card(one, place < 8, moreLike))
-    : drawNothing(isFiltered(state), () => go({ ...state, category: [], from: "", under: "" })));
+    : drawNothing(isFiltered(state), () => go({ ...state, ...unfiltered })));
   const isMore = answer.items.length >= state.k && state.k < MOST;
   show(at("more"), isMore && h("button", { class: "button", type: "button", on: { click: () => go({ ...state, k: Math.min(MOST, state.k + FIRST) }, { replace: true }) } }, "Show more"));
 }
@@ -123,9 +114,30 @@ function drawQuery() {
         h("button", { class: "button slim primary", type: "button", data: { choose: "file" } }, "New photo"),
         h("button", { class: "button slim only-touch", type: "button", data: { choose: "camera" } }, "Camera"),
         h("button", { class: "button slim", type: "button", on: { click: startAgain } }, "Clear"))));
-  filters.draw(state);
   show(at("subject"), subject);
   at("share").hidden = photo !== null;
+}
+
+// What the family can be filtered by; asked once for each family that is looked at, again while it is not told.
+async function describe() {
+  const { family } = state;
+  if (!family || family === described) return;
+  described = family;
+  filters.describe([]);
+  filters.draw(state);
+  show(at("unready"));
+  try {
+    const { fields = [] } = await get(`/v1/search/${part(family)}`);
+    if (family !== described) return;
+    if (!fields.length) described = "";
+    filters.describe(fields);
+    filters.draw(state);
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    if (family !== described) return;
+    described = "";
+    show(at("unready"), notice("warn", "Not ready yet.", error.message));
+  }
 }
 
 function drawFamilies() {
@@ -133,10 +145,7 @@ function drawFamilies() {
   place.hidden = families.length < 2;
   place.setAttribute("role", "group");
   place.setAttribute("aria-label", "What to search");
-  const choose = (family) => {
-    filters.describe("", []);
-    return go({ ...nothing, family, item: "" });
-  };
+  const choose = (family) => go({ ...nothing, family, item: "" });
   show(place, families.map((one) => h("button", { class: "chip", type: "button", "aria-pressed": String(one.family === state.family), on: { click: () => choose(one.family) } }, one.family)));
 }
 
@@ -153,7 +162,6 @@ async function drawSamples() {
 }
 
 async function begin() {
-  document.querySelector(".query").append(filters.place);
   listen(takePhoto, toast);
   at("share").addEventListener("click", async () => {
     await navigator.clipboard.writeText(location.href);
@@ -179,12 +187,6 @@ async function begin() {
     return;
   }
   if (!families.some((one) => one.family === state.family)) state.family = families[0].family;
-  try {
-    await describe();
-  } catch (error) {
-    if (!state.item) show(at("samples"), notice("warn", "Not ready yet.", error.message));
-    at("samples").hidden = false;
-  }
   await run();
   if (!state.item) await drawSamples();
 }

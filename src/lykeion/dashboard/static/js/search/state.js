@@ -3,7 +3,9 @@
 export const FIRST = 24;
 export const MOST = 240;
 
-export const nothing = { family: "", item: "", category: [], from: "", under: "", k: FIRST };
+export const LISTED = ["category", "status"]; // fields of which some values are chosen
+export const unfiltered = { category: [], status: [], from: "", under: "" };
+export const nothing = { family: "", item: "", ...unfiltered, k: FIRST };
 
 export function read(search) {
   const given = new URLSearchParams(search);
@@ -11,7 +13,7 @@ export function read(search) {
   return {
     family: given.get("family") || "",
     item: given.get("item") || "",
-    category: given.getAll("category"),
+    ...Object.fromEntries(LISTED.map((name) => [name, given.getAll(name)])),
     from: amount(given.get("from")),
     under: amount(given.get("under")),
     k: k >= 1 && k <= MOST ? k : FIRST,
@@ -27,7 +29,7 @@ export function write(state) {
   const said = new URLSearchParams();
   if (state.family) said.set("family", state.family);
   if (state.item) said.set("item", state.item);
-  for (const category of state.category) said.append("category", category);
+  for (const name of LISTED) for (const value of state[name]) said.append(name, value);
   if (state.from) said.set("from", state.from);
   if (state.under) said.set("under", state.under);
   if (state.k !== FIRST) said.set("k", String(state.k));
@@ -35,13 +37,14 @@ export function write(state) {
   return text ? `?${text}` : "";
 }
 
-// The filters in the words of POST /v1/search/{family}. "|" parts alternatives there, so a value that holds one is asked for alone.
+// The filters in the words of POST /v1/search/{family}. "|" parts alternatives there, and "<" or ">" compares, unless "\" stands before it.
 export function query(state) {
   const asked = new URLSearchParams({ k: String(state.k) });
-  if (state.category.length) asked.append("filter", `category:${state.category.join("|")}`);
+  const plain = (value) => value.replace(/[\\|<>]/g, "\\$&");
+  for (const name of LISTED) if (state[name].length) asked.append("filter", `${name}:${state[name].map(plain).join("|")}`);
   if (state.from) asked.append("filter", `price:>=${state.from}`);
   if (state.under) asked.append("filter", `price:<${state.under}`);
   return asked.toString();
 }
 
-export const isFiltered = (state) => state.category.length > 0 || state.from !== "" || state.under !== "";
+export const isFiltered = (state) => LISTED.some((name) => state[name].length > 0) || state.from !== "" || state.under !== "";
