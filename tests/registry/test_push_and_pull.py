@@ -182,6 +182,20 @@ def test_a_registry_that_damaged_a_blob_is_found_out_and_nothing_is_kept(store, 
     assert other.tags() == {}
 
 
+def test_a_layer_that_was_damaged_here_is_refused_and_pulling_it_again_helps(store, server, registry, name):
+    made = an_image(store, b"one", b"two")
+    push(store, made, registry, parse_reference(f"{server.host}/{name}:1"))
+    blob = store.path(made.layers[1].descriptor.digest)
+    blob.chmod(0o644)
+    blob.write_bytes(b"tow")
+    with pytest.raises(Corrupt, match="build or pull the image again"):
+        push(store, made, registry, parse_reference(f"{server.host}/{name}-elsewhere:1"))
+    assert registry.digest(f"{name}-elsewhere", "1") is None
+    pull(store, registry, parse_reference(f"{server.host}/{name}:1"))
+    push(store, made, registry, parse_reference(f"{server.host}/{name}-elsewhere:1"))
+    assert registry.digest(f"{name}-elsewhere", "1") == made.digest
+
+
 def test_what_is_not_there_is_not_found(registry, server, name, store):
     assert registry.digest(name, "1") is None
     assert registry.tags(name) == []

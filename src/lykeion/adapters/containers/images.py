@@ -14,12 +14,13 @@ from lykeion.adapters.containers.rootfs import unpack_image, within
 from lykeion.adapters.images.store import Store
 from lykeion.adapters.registry.connect import registry
 from lykeion.adapters.registry.push import pull
-from lykeion.core.images.oci import Image
+from lykeion.core.images.oci import Image, start_of
 from lykeion.core.images.references import DIGEST, parse_reference
 from lykeion.core.models.names import did_you_mean
 from lykeion.errors import Invalid, NotFound, Problem, Unavailable
 
 PLATFORM = ("linux", "amd64")
+LARGEST_ID = 2**32 - 2  # of users and groups; the one above means none
 SEARCHED = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"  # where an image does not say
 
 
@@ -93,6 +94,10 @@ class Root:
         name, _, group = str(self.settings.get("User") or "").partition(":")
         number, own = self.entry("passwd", name, (2, 3)) if name and not name.isdecimal() else (int(name or 0), None)
         chosen = own if not group else int(group) if group.isdecimal() else self.entry("group", group, (2, 2))[0]
+        if not (0 <= number <= LARGEST_ID and 0 <= (chosen or 0) <= LARGEST_ID):
+            raise Invalid(
+                [Problem(f"the image runs as {self.settings['User']}, which is no user", field="image", value=self.settings["User"])]
+            )
         return (number, chosen or number) if number else (NOBODY, NOBODY)
 
     def entry(self, file: str, name: str, columns: tuple[int, int]) -> tuple[int, int]:
@@ -133,6 +138,6 @@ def root_of(store: Store, roots: Path, image: Image) -> Iterator[Root]:
                     unpack_image(store, image, f"{roots}/.{name}", str(folder))
             fcntl.flock(lock, fcntl.LOCK_SH)
         os.utime(folder)
-        yield Root(folder, json.loads(image.config).get("config") or {})
+        yield Root(folder, start_of(image.config))
     finally:
         os.close(lock)

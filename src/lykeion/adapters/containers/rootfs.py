@@ -6,18 +6,17 @@ devices are its runtime's. A root appears by one rename when it is whole and on 
 
 import io
 import os
+import shutil
 import stat
 import tarfile
-import zlib
 from collections.abc import Iterator
 from contextlib import suppress
+from errno import ENAMETOOLONG, ENOSPC
 from hashlib import sha256
 from shutil import copyfileobj, rmtree
 from tarfile import TarInfo
 
-import zstandard
-
-from lykeion.adapters.images.codecs import unpack
+from lykeion.adapters.images.codecs import UNREADABLE, unpack
 from lykeion.adapters.images.store import Store
 from lykeion.adapters.local.containment import libc
 from lykeion.core.images.oci import Image, Layer
@@ -25,6 +24,7 @@ from lykeion.errors import Corrupt, Invalid, Problem
 
 WHITEOUT, OPAQUE = ".wh.", ".wh..wh..opq"  # OCI image specification, "Image layer filesystem changeset"
 LINKS_IN_A_ROW = 40  # as the kernel counts
+DEEPEST = 250  # folders, of which Python takes a tree away one inside of the other
 FOLDERS = ("proc", "dev", "sys", "tmp", "run", "etc", "lykeion")  # where a runtime mounts something
 FILES = ("etc/resolv.conf", "etc/hosts")
 
@@ -38,7 +38,11 @@ def unpack_image(store: Store, image: Image, folder: str, target: str) -> None:
     os.makedirs(folder, mode=0o755)
     try:
         for layer in image.layers:
-            Tree(folder).apply(store, layer)
+            try:
+                Tree(folder).apply(store, layer)
+            except Corrupt:
+                store.drop_damaged(layer.descriptor.digest)  # so that pulling or building it again helps
+                raise
         furnish(folder)
         sync(folder)
         os.rename(folder, target)
@@ -83,9 +87,16 @@ class Tree:
         try:
             with tarfile.open(fileobj=tar, mode="r|") as members:
                 for member in members:
-                    self.put(member, members)
+                    try:
+                        self.put(member, members)
+                    except ValueError as error:
+                        raise refused(member, str(error)) from error
+                    except OSError as error:
+                        if error.errno != ENAMETOOLONG:
+                            raise
+                        raise refused(member, "its name is too long") from error
             tar.drain()
-        except (tarfile.TarError, zlib.error, zstandard.ZstdError, EOFError) as error:
+        except UNREADABLE as error:
             raise Corrupt(f"layer {layer.descriptor.digest} cannot be unpacked: {error}; pull or build the image again") from error
         if tar.digest != layer.diff_id:
             raise Corrupt(f"layer {layer.descriptor.digest} unpacks to {tar.digest}, not {layer.diff_id}; pull or build the image again")
@@ -96,6 +107,8 @@ class Tree:
             return
         if ".." in parts:
             raise refused(member, "it leads out of the root")
+        if len(parts) > DEEPEST:
+            raise refused(member, f"it lies more than {DEEPEST} folders deep")
         parent = self.folder("/".join(parts[:-1]), member)
         name = parts[-1]
         if name == OPAQUE:
@@ -116,12 +129,19 @@ class Tree:
         if member.isdir():
             os.makedirs(target, exist_ok=True)
             os.chmod(target, member.mode & 0o777 | stat.S_IRWXU)
+        elif member.issym() and not member.linkname:
+            raise refused(member, "it is a link to nothing")
         elif member.issym():
             os.symlink(member.linkname, target)
             self.resolved.clear()
         elif member.islnk():
             os.link(self.shared(member), target, follow_symlinks=False)
         elif member.isfile():
+            room = shutil.disk_usage(self.root)
+            if member.size > room.total:
+                raise refused(member, f"it has {member.size} bytes, and the disk {room.total}")
+            if member.size > room.free:
+                raise OSError(ENOSPC, f"{member.name} has {member.size} bytes, and {room.free} are free", target)
             content = members.extractfile(member)
             assert content is not None  # as of any file
             handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
@@ -143,6 +163,8 @@ class Tree:
             found = within(self.root, path)
             if os.path.exists(found) and not os.path.isdir(found):
                 raise refused(member, "it lies below something that is no folder")
+            if found.count("/") - self.root.count("/") > DEEPEST:
+                raise refused(member, f"it lies more than {DEEPEST} folders deep")
             os.makedirs(found, exist_ok=True)
             self.resolved[path] = found
         return self.resolved[path]

@@ -4,9 +4,9 @@ import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from lykeion.adapters.images.store import LAYOUT, NAME, Store, blob_key
+from lykeion.adapters.images.store import LAYOUT, NAME, Meter, Store, blob_key
 from lykeion.core.images.oci import MANIFEST, Descriptor, index
-from lykeion.errors import Invalid, Problem, Unavailable
+from lykeion.errors import Corrupt, Invalid, Problem, Unavailable
 
 
 def save(store: Store, name: str, to: Path) -> int:
@@ -37,8 +37,17 @@ def archive(store: Store, name: str) -> Iterator[bytes]:
     yield from member("index.json", len(listed), iter((listed,)))
     digests = dict.fromkeys([image.digest, image.config_descriptor.digest, *(layer.descriptor.digest for layer in image.layers)])
     for digest in digests:
-        yield from member(blob_key(digest), store.size(digest), store.read(digest))
+        yield from member(blob_key(digest), store.size(digest), sound(store, digest))
     yield bytes(2 * tarfile.BLOCKSIZE)
+
+
+def sound(store: Store, digest: str) -> Iterator[bytes]:
+    """A blob. Raises Corrupt behind its last byte where it was not what its digest says."""
+    meter = Meter(store.read(digest))
+    yield from meter
+    if meter.digest != digest:
+        store.drop_damaged(digest)
+        raise Corrupt(f"{store.files.root} has {meter.digest} in the place of {digest}; build or pull the image again")
 
 
 def member(path: str, size: int, pieces: Iterator[bytes]) -> Iterator[bytes]:

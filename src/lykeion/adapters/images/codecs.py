@@ -1,9 +1,10 @@
 """How layers are compressed. What a codec makes of the same bytes depends on its version, which is part of a layer's key."""
 
+import tarfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import IO, Protocol, cast
 
 import zstandard
 
@@ -12,6 +13,7 @@ from lykeion.errors import Invalid, Problem
 
 ZSTD_LEVEL = 3  # level 3 of zstd packs tighter than level 6 of gzip, at a sixth of its CPU
 GZIP_LEVEL = 6
+PIECE = 1 << 20  # bytes that are unpacked at once
 GZIP_FORMAT = 31  # zlib's own gzip header: no name, no time
 
 
@@ -49,6 +51,7 @@ ZSTD = Codec(
 GZIP = Codec(
     "gzip", TAR_GZIP, f"gzip-{GZIP_LEVEL} zlib {zlib.ZLIB_RUNTIME_VERSION}", lambda: zlib.compressobj(GZIP_LEVEL, wbits=GZIP_FORMAT)
 )
+UNREADABLE = (tarfile.TarError, zlib.error, zstandard.ZstdError, EOFError)  # what reading a damaged layer raises
 PLAIN = Codec("none", TAR, "none")
 CODECS = {codec.name: codec for codec in (ZSTD, GZIP, PLAIN)}
 
@@ -66,23 +69,44 @@ def unpack(media_type: str, chunks: Iterable[bytes]) -> Iterator[bytes]:
     if kind == "zstd":
         yield from unpack_zstd(chunks)
     elif kind == "gzip":
-        unzipper = zlib.decompressobj(GZIP_FORMAT)
-        for chunk in chunks:
-            yield unzipper.decompress(chunk)
-        yield unzipper.flush()
+        yield from unpack_gzip(chunks)
     elif kind == "tar":
         yield from chunks
     else:
         raise Invalid([Problem(f"{media_type} is no layer of an image", field="mediaType", value=media_type)])
 
 
-def unpack_zstd(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Of one frame or several, as some builders write."""
-    unpacker = zstandard.ZstdDecompressor().decompressobj()
+def unpack_gzip(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Of one member or several, as builders write whose layers are read from the middle. No piece is large, whatever is packed in it."""
+    unzipper = zlib.decompressobj(GZIP_FORMAT)
     for chunk in chunks:
         rest = chunk
         while rest:
-            if unpacker.eof:
-                unpacker = zstandard.ZstdDecompressor().decompressobj()
-            yield unpacker.decompress(rest)
-            rest = unpacker.unused_data if unpacker.eof else b""
+            if unzipper.eof:
+                unzipper = zlib.decompressobj(GZIP_FORMAT)
+            yield unzipper.decompress(rest, PIECE)
+            rest = unzipper.unused_data if unzipper.eof else unzipper.unconsumed_tail
+    while not unzipper.eof and (last := unzipper.decompress(unzipper.unconsumed_tail, PIECE)):
+        yield last
+
+
+def unpack_zstd(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Of one frame or several, as some builders write. No piece is large, whatever is packed in it."""
+    packed = cast("IO[bytes]", Joined(chunks))
+    with zstandard.ZstdDecompressor().stream_reader(packed, read_across_frames=True, closefd=False) as unpacker:
+        while piece := unpacker.read(PIECE):
+            yield piece
+
+
+class Joined:
+    """Pieces of a file as one that is read from the beginning on."""
+
+    def __init__(self, pieces: Iterable[bytes]) -> None:
+        self.pieces, self.left = iter(pieces), b""
+
+    def read(self, size: int) -> bytes:
+        found = bytearray(self.left)
+        while len(found) < size and (piece := next(self.pieces, None)) is not None:
+            found += piece
+        self.left = bytes(found[size:])
+        return bytes(found[:size])

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import IO, Any, cast
 
-from lykeion.adapters.images.codecs import unpack
+from lykeion.adapters.images.codecs import UNREADABLE, Joined, unpack
 from lykeion.adapters.images.store import Store
 from lykeion.core.content import canonical, digest_of_value
 from lykeion.core.images.elf import MAGIC, Elf, Missing, Natives, missing, read_elf
 from lykeion.core.images.entries import Content, Entry
 from lykeion.core.images.oci import Layer
-from lykeion.errors import NotFound
+from lykeion.errors import Corrupt, NotFound
 
 FORMAT = 1  # of what is kept
 NATIVE = ("base", "wheel", "wheels")  # what has libraries as a rule
@@ -58,22 +58,26 @@ class Libraries:
     def _unpacked(self, layer: Layer) -> Iterator[Entry]:
         """The links and libraries of a layer in the store, one after the other."""
         chunks = unpack(layer.descriptor.media_type, self.store.read(layer.descriptor.digest))
-        with tarfile.open(fileobj=cast("IO[bytes]", Joined(chunks)), mode="r|", bufsize=1 << 20) as archive:
-            for member in archive:
-                path = os.path.normpath(member.name)
-                if member.issym():
-                    yield Entry(path, "link", target=member.linkname)
-                elif member.islnk():
-                    yield Entry(path, "hardlink", target=os.path.normpath(member.linkname))
-                elif member.isfile() and (file := archive.extractfile(member)) and (start := file.read(4)) == MAGIC:
-                    yield Entry(path, data=start + file.read(LARGEST))
+        try:
+            with tarfile.open(fileobj=cast("IO[bytes]", Joined(chunks)), mode="r|", bufsize=1 << 20) as archive:
+                for member in archive:
+                    path = os.path.normpath(member.name)
+                    if member.issym():
+                        yield Entry(path, "link", target=member.linkname)
+                    elif member.islnk():
+                        yield Entry(path, "hardlink", target=os.path.normpath(member.linkname))
+                    elif member.isfile() and (file := archive.extractfile(member)) and (start := file.read(4)) == MAGIC:
+                        yield Entry(path, data=start + file.read(LARGEST))
+        except UNREADABLE as error:
+            self.store.drop_damaged(layer.descriptor.digest)
+            raise Corrupt(f"layer {layer.descriptor.digest} cannot be unpacked: {error}; pull or build the image again") from error
 
     def _kept(self, key: str) -> Any:
         try:
             told = json.loads(self.store.files.get(place(key)))
             os.utime(self.store.files.file(place(key)))  # young again, for the collection
             return told
-        except (NotFound, FileNotFoundError):
+        except (NotFound, FileNotFoundError, ValueError):  # what is damaged is looked at again
             return None
 
     def _keep(self, key: str, value: Any) -> None:
@@ -121,17 +125,3 @@ def read_entry(entry: Entry) -> Elf | None:
             os.close(file)
     except ValueError:
         return None
-
-
-class Joined:
-    """Pieces of a file as one that is read from the beginning on."""
-
-    def __init__(self, pieces: Iterable[bytes]) -> None:
-        self.pieces, self.left = iter(pieces), b""
-
-    def read(self, size: int) -> bytes:
-        found = bytearray(self.left)
-        while len(found) < size and (piece := next(self.pieces, None)) is not None:
-            found += piece
-        self.left = bytes(found[size:])
-        return bytes(found[:size])

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from hashlib import sha256
+from hashlib import file_digest, sha256
 from pathlib import Path
 from uuid import uuid4
 
@@ -116,12 +116,21 @@ class Store:
         self.files.put(virtual_key(digest), VirtualBlob.of(header, file.absolute(), trailer).to_json())
 
     def virtual(self, digest: str) -> VirtualBlob | None:
-        """None where there is none, or its file is not what it was."""
+        """None where there is none, what is written of it is damaged, or its file is not what it was."""
         try:
             found = VirtualBlob.from_json(self.files.get(virtual_key(digest)))
-        except NotFound:
+        except (NotFound, ValueError, KeyError, TypeError):
             return None
         return found if found.is_there() else None
+
+    def drop_damaged(self, digest: str) -> bool:
+        """Take a blob away that is not what its digest says, so that it is made or pulled anew; whether it was so."""
+        path = self.path(digest)
+        with suppress(FileNotFoundError), path.open("rb", buffering=0) as file:
+            if f"sha256:{file_digest(file, 'sha256').hexdigest()}" != digest:
+                path.unlink()
+                return True
+        return False
 
     def path(self, digest: str) -> Path:
         return self.files.file(blob_key(digest))
@@ -132,13 +141,13 @@ class Store:
     # layers that were made before ---------------------------------------------------------------------------------------------
 
     def recall(self, key: str) -> Layer | None:
-        """The layer that was made of what has this key; None where there is none, or its blob is gone."""
+        """The layer that was made of what has this key; None where there is none, what is written of it is damaged, or its blob is gone."""
         try:
             raw = json.loads(self.files.get(layer_key(key)))
             layer = Layer(Descriptor.from_json(raw["descriptor"]), str(raw["diff_id"]))
             if self.size(layer.descriptor.digest) != layer.descriptor.size:
                 return None
-        except NotFound:
+        except (NotFound, Corrupt, ValueError, KeyError, TypeError):
             return None
         with suppress(FileNotFoundError):  # young again, so that no collection takes it from under a builder
             os.utime(self.path(layer.descriptor.digest))
@@ -174,11 +183,14 @@ class Store:
         return read_image(manifest, self.document(config.digest))
 
     def tags(self) -> dict[str, Descriptor]:
+        """Tag -> manifest. Raises Corrupt where what lists them is damaged."""
         try:
-            raw = json.loads(self.files.get("index.json"))["manifests"]
+            found = [Descriptor.from_json(one) for one in json.loads(self.files.get("index.json"))["manifests"]]
         except NotFound:
             return {}
-        found = [Descriptor.from_json(one) for one in raw]
+        except (Corrupt, ValueError, KeyError, TypeError) as error:
+            where = self.files.file("index.json")
+            raise Corrupt(f"{where} lists no images ({error!r}); remove it, and build or pull them again: what is here is kept") from error
         return {one.annotations[NAME]: replace(one, annotations={}) for one in found if NAME in one.annotations}
 
     def tag(self, name: str, descriptor: Descriptor) -> None:

@@ -1,6 +1,5 @@
 """Where images of one home are made: what lies below the code is chosen here, and pipelines and versions become recipes."""
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
@@ -19,7 +18,7 @@ from lykeion.adapters.images.store import Store
 from lykeion.adapters.images.wheels import Wheels
 from lykeion.core.images.debs import parse_base_lock
 from lykeion.core.images.locks import Lock
-from lykeion.core.images.oci import Image, titled
+from lykeion.core.images.oci import Image, start_of, titled
 from lykeion.core.images.references import Reference, parse_reference
 from lykeion.core.images.wheels import Target
 from lykeion.core.models.manifest import Manifest
@@ -90,8 +89,7 @@ class Workshop:
             remedy = f"write {reference.name}@sha256:…, as `skopeo inspect` or `docker images --digests` says it"
             raise Invalid([Problem("a base is named by its digest", field="--base", value=str(reference), remedy=remedy)])
         image = self.pulled(reference)
-        given = json.loads(image.config).get("config") or {}
-        env = dict(pair.partition("=")[::2] for pair in given.get("Env") or [])
+        env = dict(pair.partition("=")[::2] for pair in start_of(image.config).get("Env") or [])
         version = env.get("PYTHON_VERSION", "")  # as the official images of Python say it
         interpreter = "/usr/local/bin/python3" if version else "/usr/bin/python3"
         compiler = Compiler(Target(version or HERE.version).python, self.cache / "compiled")

@@ -51,7 +51,11 @@ def push(store: Store, image: Image, registry: Registry, to: Reference, said: Sa
                 continue
             said(layer.title or blob.digest, sum(one.bytes for one in layers), sum(one.descriptor.size for one in image.layers))
             others = elsewhere().get(blob.digest, [])[:MOUNTS]
-            layers.append(registry.upload(to.repository, blob, partial(store.read, blob.digest), others))
+            try:
+                layers.append(registry.upload(to.repository, blob, partial(store.read, blob.digest), others))
+            except Corrupt:
+                store.drop_damaged(blob.digest)  # so that building or pulling it again helps
+                raise
         config = registry.upload(to.repository, image.config_descriptor, lambda start: iter((image.config[start:],)))
         registry.put_manifest(to.repository, name, image.manifest)
     sent = sum(one.bytes for one in (*layers, config)) + len(image.manifest)

@@ -166,6 +166,23 @@ def read_image(manifest: bytes, config: bytes) -> Image:
     return Image(layers, config, manifest)
 
 
+def start_of(config: bytes) -> Mapping[str, Any]:
+    """How a config says that a container is started: "Entrypoint", "Cmd" and "Env" are lists of texts, "User" and "WorkingDir" texts,
+    as far as they are there. Raises Corrupt where they are something else."""
+    found = read_json(config).get("config") or {}
+    if (
+        not isinstance(found, dict)
+        or not all(is_texts(found.get(name) or []) for name in ("Entrypoint", "Cmd", "Env"))
+        or not is_texts([found.get(name) or "" for name in ("User", "WorkingDir")])
+    ):
+        raise Corrupt("the config of the image does not say how it is started, as OCI images do; use another image")
+    return found
+
+
+def is_texts(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(one, str) for one in value)
+
+
 def told_by(history: Sequence[str], layers: int) -> list[dict[str, str]]:
     """Annotations that say what each layer is, where the history is one that `image` wrote."""
     words = [line.partition(" ")[::2] for line in history]
