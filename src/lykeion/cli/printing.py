@@ -10,13 +10,15 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
+from lykeion.core.content import strict
+
 
 def emit(value: Any, output: str, table: "Table | str | None" = None) -> None:
     """Print one result as asked for; `table` is what people see."""
     if output == "json":
-        print(json.dumps(value, indent=2, default=str, ensure_ascii=False))
+        print(strict(value, indent=2, default=str))
     elif output == "yaml":
-        print(yaml.safe_dump(json.loads(json.dumps(value, default=str)), sort_keys=False, allow_unicode=True), end="")
+        print(yaml.safe_dump(json.loads(strict(value, default=str)), sort_keys=False, allow_unicode=True), end="")
     elif isinstance(table, str):
         print(table)
     elif table is not None:

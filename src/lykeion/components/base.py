@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import blake2b
+from operator import index
 from pathlib import Path
 from typing import Annotated, Any, Generic, NamedTuple, TypeVar, overload
 
@@ -103,9 +104,9 @@ class Step:
     uncached: str = ""
 
     def progress(self, done: int, total: int, unit: str = "") -> None:
-        """Say how far it is: seen by everyone who watches the Training. Cheap enough for every few items."""
+        """Say how far it is: seen by everyone who watches the Training. Cheap enough for every few items. Raises TypeError."""
         if self.staging is not None:
-            write_atomically(self.staging / PROGRESS_FILE, json.dumps({"done": done, "total": total, "unit": unit}))
+            write_progress(self.staging, done, total, unit)
 
     def metric(self, name: str, value: float) -> None:
         """Keep a number beside the step's result. Of several partitions it is the sum."""
@@ -129,6 +130,15 @@ def partition_of(item_id: str, count: int) -> int:
 
 def partition_name(number: int) -> str:
     return f"part-{number:05d}"
+
+
+def write_progress(staging: Path, done: int, total: int, unit: str) -> None:
+    """Raises TypeError where what is said cannot be counted."""
+    try:
+        said = {"done": index(done), "total": index(total), "unit": str(unit)}
+    except TypeError as error:
+        raise TypeError(f"progress({done!r}, {total!r}): say whole numbers, how many are done and how many there are") from error
+    write_atomically(staging / PROGRESS_FILE, json.dumps(said))
 
 
 def write_atomically(path: Path, text: str) -> None:

@@ -20,9 +20,9 @@ from types import TracebackType
 from typing import Any
 
 from lykeion.components import loading
-from lykeion.components.base import Component, Input, Output, Step, Window, arguments, partition_name, write_atomically
+from lykeion.components.base import Component, Input, Output, Step, Window, arguments, partition_name, write_atomically, write_progress
 from lykeion.components.loading import SourceChanged, expect, load
-from lykeion.core.pipelines.contract import ERROR_FILE, PROGRESS_FILE, RESULT_FILE, StepFile
+from lykeion.core.pipelines.contract import ERROR_FILE, RESULT_FILE, StepFile
 from lykeion.errors import Invalid, LykeionError
 
 Seal = Callable[[str, StepFile, int | None], None]  # folder, step, partition: makes what lies in the folder whole, as the last act
@@ -105,7 +105,7 @@ class PartitionStep(Step):
 
     def say(self, done: int, total: int) -> None:
         if self.staging is not None:
-            write_atomically(self.staging / PROGRESS_FILE, json.dumps({"done": done, "total": total, "unit": self.unit}))
+            write_progress(self.staging, done, total, self.unit)
 
 
 def run_partitions(component: Component, file: StepFile, newest: str, seal: Seal) -> None:
@@ -130,10 +130,6 @@ def run_partitions(component: Component, file: StepFile, newest: str, seal: Seal
             write_progress(Path(file.staging), index + 1, len(numbers), "partitions")
 
 
-def write_progress(staging: Path, done: int, total: int, unit: str) -> None:
-    write_atomically(staging / PROGRESS_FILE, json.dumps({"done": done, "total": total, "unit": unit}))
-
-
 def leave(file: StepFile, step: Step, folder: Path, newest: str) -> None:
     """Write what the step says of its outputs; of outputs without remarks, nothing."""
     uncached = step.uncached or undeclared(file, newest)
@@ -142,7 +138,10 @@ def leave(file: StepFile, step: Step, folder: Path, newest: str) -> None:
 
 
 def write_result(folder: Path, result: Mapping[str, Any], metrics: Mapping[str, float] | None = None, uncached: str = "") -> None:
-    """Raises TypeError where the result is not JSON."""
+    """Raises TypeError where a metric is no number, or the result is not JSON."""
+    for name, value in (metrics or {}).items():
+        if not isinstance(value, int | float) and not hasattr(value, "item"):
+            raise TypeError(f"step.metrics[{name!r}] is {value!r}: a metric is a number; keep other things in step.result")
     text = json.dumps({"metrics": metrics or {}, "result": result, "uncached": uncached}, default=plain_number)
     (folder / RESULT_FILE).write_text(text)
 

@@ -1,6 +1,7 @@
 """The digest of content: of one JSON value, and of a set of files. The same function names outputs, versions and documents."""
 
 import json
+import math
 from collections.abc import Iterable
 from hashlib import sha256
 from typing import Any, NamedTuple
@@ -25,6 +26,22 @@ def read_json(data: bytes | str) -> Any:
         return json.loads(data)
     except RecursionError as error:
         raise ValueError("it is nested too deep") from error
+
+
+def strict(value: Any, **how: Any) -> str:
+    """JSON that every reader reads: NaN and infinities, which a metric may be, are null. `how` as for `json.dumps`."""
+    try:
+        return json.dumps(value, allow_nan=False, ensure_ascii=False, **how)
+    except ValueError:
+        return json.dumps(finite(value), allow_nan=False, ensure_ascii=False, **how)
+
+
+def finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {name: finite(inner) for name, inner in value.items()}
+    return [finite(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
 def digest_of_value(value: Any) -> str:

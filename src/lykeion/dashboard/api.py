@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from lykeion.core.pipelines.graph import needs
@@ -15,6 +15,7 @@ from lykeion.core.resources.metadata import check_name
 from lykeion.core.resources.training import ENDED, OVER
 from lykeion.core.values import Event, Ref
 from lykeion.dashboard import actions, logs
+from lykeion.dashboard.answers import Json
 from lykeion.dashboard.context import State
 from lykeion.dashboard.events import Hub, summary
 from lykeion.errors import Invalid, NotFound, Problem
@@ -82,12 +83,12 @@ async def list_resources(request: Request) -> Response:
     newest = list(reversed(found))
     items = [summary(resource) for resource in newest[offset : offset + limit]]
     left = max(0, len(newest) - offset - limit)
-    return JSONResponse({"apiVersion": API_VERSION, "kind": f"{kind}List", "metadata": {"remainingItemCount": left}, "items": items})
+    return Json({"apiVersion": API_VERSION, "kind": f"{kind}List", "metadata": {"remainingItemCount": left}, "items": items})
 
 
 async def get_resource(request: Request) -> Response:
     found = await state(request).store.get(kind_of(request), request.path_params["name"])
-    return JSONResponse(found.to_dict())
+    return Json(found.to_dict())
 
 
 async def create_resources(request: Request) -> Response:
@@ -101,7 +102,7 @@ async def create_resources(request: Request) -> Response:
         )
     keep = at.store.create if request.method == "POST" else at.store.apply
     kept = [await keep(resource) for resource in written]
-    return JSONResponse(kept[0].to_dict() if len(kept) == 1 else {"items": [one.to_dict() for one in kept]}, 201)
+    return Json(kept[0].to_dict() if len(kept) == 1 else {"items": [one.to_dict() for one in kept]}, 201)
 
 
 async def put_resource(request: Request) -> Response:
@@ -110,7 +111,7 @@ async def put_resource(request: Request) -> Response:
     written = at.context.check(await text_of(request), "the request")
     if [(one.kind, one.name) for one in written] != [(kind_of(request), request.path_params["name"])]:
         raise Invalid([Problem("the body must be the one resource that the path names", field="metadata.name")])
-    return JSONResponse((await at.store.apply(written[0])).to_dict())
+    return Json((await at.store.apply(written[0])).to_dict())
 
 
 async def delete_resource(request: Request) -> Response:
@@ -131,12 +132,12 @@ async def names(request: Request) -> set[str]:
 
 async def cancel(request: Request) -> Response:
     wanted = actions.cancelled(await training_of(request))
-    return JSONResponse(summary(await state(request).store.apply(wanted)))
+    return Json(summary(await state(request).store.apply(wanted)))
 
 
 async def rerun(request: Request) -> Response:
     wanted = actions.rerun(await training_of(request), await names(request))
-    return JSONResponse(summary(await state(request).store.create(wanted)), 201)
+    return Json(summary(await state(request).store.create(wanted)), 201)
 
 
 async def run_pipeline(request: Request) -> Response:
@@ -148,7 +149,7 @@ async def run_pipeline(request: Request) -> Response:
     if not isinstance(parameters, dict):
         raise Invalid([Problem("it must be an object of names and values", field="parameters")])
     wanted = actions.run(pipeline, parameters, await names(request))
-    return JSONResponse(summary(await at.store.create(wanted)), 201)
+    return Json(summary(await at.store.create(wanted)), 201)
 
 
 async def steps(request: Request) -> Response:
@@ -156,7 +157,7 @@ async def steps(request: Request) -> Response:
     training = await training_of(request)
     waits = depends_on(training)
     items = [step.model_dump(mode="json", by_alias=True) | {"dependsOn": waits.get(step.name, [])} for step in training.status.steps]
-    return JSONResponse({"items": items})
+    return Json({"items": items})
 
 
 def depends_on(training: Training) -> dict[str, list[str]]:
@@ -196,7 +197,7 @@ async def list_events(request: Request) -> Response:
     regarding = Ref(kind, name) if kind and name else None
     found: Sequence[tuple[datetime, int, Event]] = await state(request).store.ask(lambda resources: resources.events(regarding))
     limit = number(request, "limit", 100, LIST_LIMIT)
-    return JSONResponse({"items": [event_json(*one) for one in list(reversed(found))[:limit]]})
+    return Json({"items": [event_json(*one) for one in list(reversed(found))[:limit]]})
 
 
 def event_json(seen: datetime, count: int, event: Event) -> dict[str, Any]:
@@ -220,7 +221,7 @@ async def families(request: Request) -> Response:
     """What can be searched: every family that has a search Serving, ready or not."""
     found: Sequence[Resource] = await state(request).store.list("Serving")
     items = [family_json(request, one) for one in found if one.spec.search is not None]
-    return JSONResponse({"families": items})
+    return Json({"families": items})
 
 
 def family_json(request: Request, serving: Resource) -> dict[str, Any]:

@@ -1,11 +1,11 @@
 """What changes, told to every page that is open: server-sent events of resources, the newest state of each and none in between."""
 
 import asyncio
-import json
 import time
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
+from lykeion.core.content import strict
 from lykeion.core.resources import KINDS, Resource
 from lykeion.dashboard.context import Store
 from lykeion.dashboard.logs import pause
@@ -119,4 +119,4 @@ class Hub:
 def event(what: str, key: Key, resource: Resource | None) -> str:
     """One server-sent event."""
     data = {"type": what, "kind": key[0], "name": key[1], "object": None if resource is None else summary(resource)}
-    return f"event: change\ndata: {json.dumps(data, ensure_ascii=False)}\n\n"
+    return f"event: change\ndata: {strict(data)}\n\n"

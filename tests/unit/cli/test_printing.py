@@ -63,3 +63,9 @@ def test_where_there_is_nothing_a_sentence_says_so(capsys):
 def test_dates_are_text(capsys):
     emit({"at": NOON}, "json")
     assert json.loads(capsys.readouterr().out)["at"].startswith("2026-01-01")
+
+
+@pytest.mark.parametrize("output", ["json", "yaml"])
+def test_what_json_has_no_word_for_is_null(capsys, output):
+    emit({"recall": float("nan"), "losses": [float("inf"), (-float("inf"), 0.5)]}, output)
+    assert yaml.safe_load(capsys.readouterr().out) == {"recall": None, "losses": [None, [None, 0.5]]}

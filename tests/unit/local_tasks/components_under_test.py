@@ -198,3 +198,15 @@ def tamper(source: Input, out: Output) -> None:
 
 
 def not_a_component() -> None: ...
+
+
+@component
+def boast(out: Output, step: Step, *, how: dict) -> None:
+    """Says of itself what no component should."""
+    if "progress" in how:
+        step.progress(*how["progress"])
+    if "file" in how:
+        (step.staging / how["file"]).write_text(how["text"])
+    step.metrics.update(how.get("metrics", {}))
+    if how.get("fail"):
+        raise RuntimeError("as told")

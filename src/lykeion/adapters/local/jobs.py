@@ -44,11 +44,11 @@ class Worker:
         return max(1, sum(len(step.partitions or ()) for step in self.attempt.steps))
 
     def look(self) -> None:
-        """Read how far it is; what cannot be read is as it was."""
+        """Read how far it is; what cannot be read, or is no progress, is as it was."""
         for step in self.attempt.steps:
-            said = self.attempt.said(step.step, PROGRESS_FILE)
-            if said:
-                self.progress = (said["done"], said["total"], said["unit"])
+            match self.attempt.said(step.step, PROGRESS_FILE):
+                case {"done": int(done), "total": int(total), "unit": str(unit)}:
+                    self.progress = (done, total, unit)
 
 
 @dataclass(slots=True)
