@@ -17,6 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
+from lykeion.durable import sync_folder
 from lykeion.errors import Invalid, NotFound, Unavailable
 
 CHUNK = 1 << 20
@@ -235,14 +236,6 @@ def make_folder(folder: Path) -> None:
     with suppress(FileExistsError):  # made by somebody else, and perhaps gone again: whoever writes there will see
         os.mkdir(folder)
         sync_folder(folder.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def remove_empty(folder: Path, root: Path) -> None:

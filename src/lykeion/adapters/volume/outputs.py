@@ -15,9 +15,10 @@ from typing import NamedTuple
 
 from lykeion.adapters.volume.faults import point
 from lykeion.adapters.volume.manifest import MANIFEST_FILE, Manifest
-from lykeion.adapters.volume.seal import sync_folder, write_manifest
+from lykeion.adapters.volume.seal import write_manifest
 from lykeion.adapters.volume.verify import read_manifest, verify
 from lykeion.core.values import StepResult
+from lykeion.durable import sync_folder
 from lykeion.errors import Corrupt
 
 SYNC_SECONDS = 1.0

@@ -12,9 +12,10 @@ from pathlib import Path
 from lykeion.adapters.volume.faults import point
 from lykeion.adapters.volume.manifest import Manifest, partition_folder, whole
 from lykeion.adapters.volume.outputs import DirectoryOutputs
-from lykeion.adapters.volume.seal import sync_folder, write_manifest
+from lykeion.adapters.volume.seal import write_manifest
 from lykeion.adapters.volume.verify import read_manifest, verify_output
 from lykeion.core.values import StepResult
+from lykeion.durable import sync_folder
 from lykeion.errors import Corrupt
 
 WHOLE = "whole"

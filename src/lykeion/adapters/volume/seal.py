@@ -14,6 +14,7 @@ from typing import Any
 from lykeion.adapters.volume.faults import point
 from lykeion.adapters.volume.manifest import MANIFEST_FILE, Manifest, SealedFile
 from lykeion.core.pipelines.contract import RESULT_FILE, StepFile
+from lykeion.durable import sync_folder
 
 BLOCK = 1 << 16  # bytes read at a time; hashlib.file_digest fills a quarter of a megabyte with zeros for the smallest file
 
@@ -31,15 +32,6 @@ def files_below(folder: str, prefix: str = "") -> Iterator[os.DirEntry[str]]:
             raise ValueError(
                 f"{prefix}{entry.name} is not a regular file: an output holds files and folders only, so copy what it points to"
             )
-
-
-def sync_folder(path: str) -> None:
-    """Make the names in a folder durable."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def seal_file(path: str, name: str) -> SealedFile:
