@@ -6,13 +6,12 @@ from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import FileResponse, Response
-from starlette.routing import Mount, Route
+from starlette.responses import Response
+from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from lykeion.dashboard import api, images, models, openapi, pictures, standing
+from lykeion.dashboard import api, images, models, openapi, pages, pictures, standing
 from lykeion.dashboard.context import Context, State, Store
 from lykeion.dashboard.events import Hub
 from lykeion.dashboard.problems import answer_error, answer_http, answer_unexpected
@@ -21,16 +20,6 @@ from lykeion.errors import LykeionError
 from lykeion.servers.gateway import Gateway
 
 STATIC = Path(__file__).parent / "static"
-PAGES = {
-    "/": "search.html",
-    "/trainings": "platform.html",
-    "/trainings/{name}": "platform.html",
-    "/models": "platform.html",
-    "/models/{name}": "platform.html",
-    "/servings": "platform.html",
-    "/pipelines": "platform.html",
-    "/docs": "docs.html",
-}
 
 
 class Files(StaticFiles):
@@ -40,13 +29,6 @@ class Files(StaticFiles):
         answer = await super().get_response(path, scope)
         answer.headers.setdefault("cache-control", "no-cache")
         return answer
-
-
-def page(path: str, file: str) -> Route:
-    async def show(_: Request) -> Response:
-        return FileResponse(STATIC / file, headers={"cache-control": "no-cache"})
-
-    return Route(path, show)
 
 
 class Fork:
@@ -77,7 +59,7 @@ def make_app(context: Context, state: State | None = None) -> ASGIApp:
         at.store.close()
 
     routes = [
-        *(page(path, file) for path, file in PAGES.items()),
+        *pages.ROUTES,
         *api.ROUTES,
         *pictures.ROUTES,
         *models.ROUTES,

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from dashboard_calls import Platform
 
-from lykeion.dashboard.app import PAGES, STATIC
+from lykeion.dashboard.app import STATIC
+from lykeion.dashboard.pages import PAGES, Page, whole
 
-HTML = sorted(STATIC.glob("*.html"))
+HTML = sorted(set(PAGES.values()))
 SCRIPTS = sorted(STATIC.rglob("*.js"))
 
 
@@ -23,9 +24,9 @@ class Reader(HTMLParser):
         self.tags.append((tag, dict(attrs)))
 
 
-@pytest.mark.parametrize("page", HTML, ids=lambda path: path.name)
-def test_a_page_holds_to_the_content_policy(page: Path) -> None:
-    tags = Reader(page.read_text()).tags
+@pytest.mark.parametrize("page", HTML, ids=lambda page: page.main)
+def test_a_page_holds_to_the_content_policy(page: Page) -> None:
+    tags = Reader(whole(page)).tags
     for tag, attributes in tags:
         assert tag != "style"
         assert "style" not in attributes
@@ -35,9 +36,9 @@ def test_a_page_holds_to_the_content_policy(page: Path) -> None:
             assert not (attributes.get(name) or "").startswith(("http:", "https:", "//")), attributes
 
 
-@pytest.mark.parametrize("page", HTML, ids=lambda path: path.name)
-def test_a_page_can_be_read_out(page: Path) -> None:
-    tags = Reader(page.read_text()).tags
+@pytest.mark.parametrize("page", HTML, ids=lambda page: page.main)
+def test_a_page_can_be_read_out(page: Page) -> None:
+    tags = Reader(whole(page)).tags
     assert dict(tags)["html"]["lang"] == "en"
     assert any(tag == "main" for tag, _ in tags)
     assert all("alt" in attributes for tag, attributes in tags if tag == "img")
@@ -45,9 +46,18 @@ def test_a_page_can_be_read_out(page: Path) -> None:
     assert len(ids) == len(set(ids))
 
 
+@pytest.mark.parametrize("page", HTML, ids=lambda page: page.main)
+def test_a_page_is_its_own_part_in_the_shell_of_all(page: Page) -> None:
+    text = whole(page)
+    assert "{{" not in text
+    assert f"<title>{page.title}</title>" in text
+    assert f'src="/static/js/{page.script}"' in text
+    assert text.count("<main ") == text.count("</main>") == text.count("<nav ") == 1
+
+
 def test_every_file_that_a_page_names_is_there() -> None:
     for page in HTML:
-        for _, attributes in Reader(page.read_text()).tags:
+        for _, attributes in Reader(whole(page)).tags:
             for name in ("src", "href"):
                 if (attributes.get(name) or "").startswith("/static/"):
                     assert (STATIC / str(attributes[name]).removeprefix("/static/")).is_file(), attributes

@@ -168,7 +168,7 @@ def test_the_platform_is_the_package_with_what_the_installation_says_of_it(under
     content = platform_content(under.compiler, under.interpreter)
     paths = {entry.path for entry in content.entries()}
     assert "opt/lykeion/site-packages/lykeion/cli/main.py" in paths
-    assert "opt/lykeion/site-packages/lykeion/dashboard/static/search.html" in paths
+    assert "opt/lykeion/site-packages/lykeion/dashboard/pages/search.html" in paths
     assert any(path.endswith(".dist-info/METADATA") for path in paths)
     modes = {entry.path: entry.mode for entry in content.entries()}
     assert modes["opt/lykeion/bin/lykeion"] == 0o755

@@ -1,0 +1,53 @@
+"""The pages: which address shows which, each a main part in the one shell that all have."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route
+
+FOLDER = Path(__file__).parent / "pages"
+
+
+class Page(NamedTuple):
+    """`main`: a file in `pages/`; `script`: one in `static/js/`."""
+
+    title: str
+    main: str
+    script: str
+
+
+SEARCH = Page("Search by photo · Lykeion", "search.html", "search/main.js")
+PLATFORM = Page("Lykeion", "platform.html", "platform/main.js")
+DOCS = Page("API · Lykeion", "docs.html", "docs.js")
+PAGES = {
+    "/": SEARCH,
+    "/trainings": PLATFORM,
+    "/trainings/{name}": PLATFORM,
+    "/models": PLATFORM,
+    "/models/{name}": PLATFORM,
+    "/servings": PLATFORM,
+    "/pipelines": PLATFORM,
+    "/docs": DOCS,
+}
+
+
+def whole(page: Page) -> str:
+    """Its HTML."""
+    text = (FOLDER / "shell.html").read_text("utf-8")
+    for name, value in (("title", page.title), ("script", page.script), ("main", (FOLDER / page.main).read_text("utf-8").rstrip("\n"))):
+        text = text.replace(f"{{{{{name}}}}}", value)
+    return text
+
+
+def route(path: str, page: Page) -> Route:
+    text = whole(page)
+
+    async def show(_: Request) -> Response:
+        return HTMLResponse(text, headers={"cache-control": "no-cache"})
+
+    return Route(path, show)
+
+
+ROUTES = [route(path, page) for path, page in PAGES.items()]
