@@ -49,11 +49,10 @@ class ImageBuilder:
     def look(self, now: datetime) -> None:
         """Take in what the journal says; where it cannot be read, what was known is gone on with."""
         entries = self.repository.journal(self.read)
+        models = {str(entry["model"]) for entry in entries}  # of the first look all that ever were, also those whose versions are gone
         if self.looked is None or now - self.looked >= FULL:
-            models = set(self.repository.models()) | self.models.keys()
+            models |= set(self.repository.models()) | self.models.keys()
             self.looked = now
-        else:
-            models = {str(entry["model"]) for entry in entries}
         for model in models | {family for family in self.models if space_model(family) in models}:
             self.refresh(model)
         self.read = max([self.read, *(int(entry["n"]) for entry in entries)])

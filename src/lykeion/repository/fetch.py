@@ -56,6 +56,9 @@ def fetch_file(store: "ObjectStore", key: str, expected: FileDigest, target: Pat
     with target.open("ab") as stream:
         for chunk in store.read(key, have) if have < expected.size else ():
             content.update(chunk)
+            have += len(chunk)
+            if have > expected.size:
+                break  # the digest tells; nobody knows how much would follow
             stream.write(chunk)
         stream.flush()
         os.fsync(stream.fileno())

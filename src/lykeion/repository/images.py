@@ -1,9 +1,11 @@
 """The records of versions' images: `<model>/images/<version>/<n>.json`, created and never changed; the highest n counts."""
 
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from lykeion.core.images.records import ImageRecord
-from lykeion.errors import Conflict
+from lykeion.errors import Conflict, Corrupt
 from lykeion.repository.layout import image_key, images_folder, numbers
 from lykeion.repository.logs import LONGEST_RACE
 
@@ -25,12 +27,17 @@ class ImageLog:
         return numbers(list(self.store.names(f"{images_folder(self.model)}/{version}")))
 
     def last(self, version: int) -> ImageRecord | None:
-        taken = self.taken(version)
-        return self.entry(version, taken[-1]) if taken else None
+        """The newest that can be read: one that is damaged is as good as none, since an image can be built again."""
+        return next(self.readable(version, reversed(self.taken(version))), None)
 
     def history(self, version: int) -> list[ImageRecord]:
-        """All records, oldest first."""
-        return [self.entry(version, n) for n in self.taken(version)]
+        """All records that can be read, oldest first."""
+        return list(self.readable(version, self.taken(version)))
+
+    def readable(self, version: int, numbers: Iterable[int]) -> Iterator[ImageRecord]:
+        for n in numbers:
+            with suppress(Corrupt):
+                yield self.entry(version, n)
 
     def entry(self, version: int, n: int) -> ImageRecord:
         return ImageRecord.from_bytes(self.store.get(image_key(self.model, version, n)))

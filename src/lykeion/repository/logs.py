@@ -1,12 +1,12 @@
 """The two kinds of log in the repository: numbered objects that are created, never changed, and have no gaps."""
 
-import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from lykeion.core.content import canonical
+from lykeion.core.content import canonical, read_json
 from lykeion.core.models.aliases import AliasMove, next_move, way_back
-from lykeion.errors import Conflict, NotFound
+from lykeion.errors import Conflict, Corrupt, NotFound
 from lykeion.repository.layout import JOURNAL, alias_key, aliases_folder, journal_key, numbers
 
 if TYPE_CHECKING:  # the ports bring pydantic's models with them, which a step that publishes can do without
@@ -33,13 +33,17 @@ class Journal:
         raise Conflict("the journal grows faster than an entry can be added; try again")
 
     def after(self, n: int) -> list[dict[str, Any]]:
-        """The entries behind `n`, in order. Costs one read more than there are entries, never a listing."""
+        """The entries behind `n`, in order. Costs one read more than there are entries, never a listing. A damaged one is passed over:
+        who follows the journal looks at everything once an hour anyway."""
         found: list[dict[str, Any]] = []
         while True:
             try:
-                found.append(json.loads(self.store.get(journal_key(n + 1))))
+                data = self.store.get(journal_key(n + 1))
             except NotFound:
                 return found
+            with suppress(ValueError):
+                if isinstance(entry := read_json(data), dict) and isinstance(entry.get("model"), str):
+                    found.append({**entry, "n": n + 1})
             n += 1
             self.seen = max(self.seen, n)
 
@@ -55,7 +59,12 @@ class AliasLog:
         return self.entry(taken[-1]) if taken else None
 
     def entry(self, n: int) -> AliasMove:
-        return AliasMove.from_bytes(self.store.get(alias_key(self.model, self.name, n)))
+        """Raises Corrupt where it is damaged: what an alias names is never guessed."""
+        key = alias_key(self.model, self.name, n)
+        try:
+            return AliasMove.from_bytes(self.store.get(key))
+        except Corrupt as error:
+            raise Corrupt(f"{key}: {error}; put back what was there, or delete it, and move {self.model}@{self.name} anew") from error
 
     def history(self) -> list[AliasMove]:
         """All entries, oldest first."""

@@ -5,7 +5,8 @@ window): a second publisher of the same content, at the same time or after an in
 files that arrived already are not sent again and one version comes of it.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -16,7 +17,7 @@ from lykeion.core.content import FileDigest, digest_of_files
 from lykeion.core.images.records import ImageRecord
 from lykeion.core.models.aliases import AliasMove
 from lykeion.core.models.manifest import Claim, Manifest, Window
-from lykeion.core.models.names import RESERVED, Selector, check_alias, check_model, did_you_mean, parse_selector
+from lykeion.core.models.names import RESERVED, Selector, check_alias, check_model, did_you_mean, is_label, parse_selector
 from lykeion.core.models.retention import Retention, expendable
 from lykeion.core.values import ModelVersion
 from lykeion.errors import Conflict, Corrupt, Invalid, NotFound, Problem
@@ -54,7 +55,7 @@ class Repository:
 
     def models(self) -> list[str]:
         """The models that have a version, sorted."""
-        return sorted(name for name in self.store.names("") if name not in RESERVED and self.versions(name))
+        return sorted(name for name in self.store.names("") if is_label(name) and name not in RESERVED and self.versions(name))
 
     def versions(self, model: str) -> list[int]:
         """The numbers of a model's versions, ascending; none for a model that is not there."""
@@ -68,9 +69,12 @@ class Repository:
         """Raises NotFound, with what there is; Corrupt where it is not what was published."""
         key = layout.manifest_key(check_model(model), version)
         try:
-            return parsed(self.store.get(key), key)
+            found = parsed(self.store.get(key), key)
         except NotFound as error:
             raise self._no_version(model, str(version)) from error
+        if (found.model, found.version) != (model, version):
+            raise Corrupt(f"{key}: it is the manifest of {found.model} {found.version}; somebody copied it: remove it, and publish anew")
+        return found
 
     def resolve(self, selector: str) -> ModelVersion:
         """The version that "model@alias", "model@3" or "model@sha256:…" names now.
@@ -167,6 +171,15 @@ class Repository:
             return Claim.from_bytes(version, self.store.get(layout.claim_key(model, version)))
         except NotFound:
             return None
+        except Corrupt as error:
+            raise Corrupt(f"{layout.claim_key(model, version)}: {error}; put back what was there") from error
+
+    def _readable_claims(self, model: str, versions: Iterable[int]) -> Iterator[Claim]:
+        """What cannot be read is nobody's to take away."""
+        for version in versions:
+            with suppress(Corrupt):
+                if claim := self._read_claim(model, version):
+                    yield claim
 
     def _hints(self, model: str, digest: str) -> list[int]:
         return layout.numbers(list(self.store.names(layout.contents_folder(model, digest))))
@@ -212,7 +225,8 @@ class Repository:
 
     def aliases(self, model: str) -> dict[str, int]:
         """Alias -> version."""
-        named = {name: self.alias(model, name) for name in sorted(self.store.names(layout.aliases_folder(check_model(model))))}
+        there = sorted(filter(is_label, self.store.names(layout.aliases_folder(check_model(model)))))
+        named = {name: self.alias(model, name) for name in there}
         return {name: version for name, version in named.items() if version}
 
     def history(self, model: str, name: str) -> list[AliasMove]:
@@ -296,8 +310,8 @@ class Repository:
         """Remove the versions that neither an alias nor `pinned` nor `keep` holds, and what interrupted uploads left; returns the
         versions."""
         at = now or self.now()
-        claims = [self._read_claim(model, version) for version in self.versions(model)]
-        going = expendable([(claim.version, claim.at) for claim in claims if claim], {*self.aliases(model).values(), *pinned}, keep, at)
+        claims = self._readable_claims(model, self.versions(model))
+        going = expendable([(claim.version, claim.at) for claim in claims], {*self.aliases(model).values(), *pinned}, keep, at)
         if not dry_run:
             for version in going:
                 self.remove(model, version, reason="retention")
@@ -305,10 +319,9 @@ class Repository:
         return going
 
     def _collect(self, model: str, now: datetime) -> None:
-        for version in layout.numbers(list(self.store.names(layout.claims_folder(model)))):
-            claim = self._read_claim(model, version)
-            if claim and not claim.removed and now - claim.at >= ABANDONED and not self._is_published(model, version):
-                self._discard(model, version, "its upload was never finished")
+        for claim in self._readable_claims(model, layout.numbers(list(self.store.names(layout.claims_folder(model))))):
+            if not claim.removed and now - claim.at >= ABANDONED and not self._is_published(model, claim.version):
+                self._discard(model, claim.version, "its upload was never finished")
 
     def _discard(self, model: str, version: int, reason: str) -> None:
         """Claim first, so that nobody resumes it; then the manifest, so that nobody sees it; then the files."""

@@ -39,7 +39,12 @@ def payload(folder: Path) -> list[Payload]:
     """The files of a folder, sorted by path. Raises Invalid for what cannot be published, all of it at once."""
     found: list[Payload] = []
     problems: list[Problem] = []
-    for above, folders, names in os.walk(folder):
+
+    def unreadable(error: OSError) -> None:
+        if Path(error.filename) != folder or folder.exists():
+            problems.append(Problem("it cannot be read", file=error.filename, remedy="give yourself the right to read it"))
+
+    for above, folders, names in os.walk(folder, onerror=unreadable):
         for name in names:
             file = Path(above, name)
             path = file.relative_to(folder).as_posix()

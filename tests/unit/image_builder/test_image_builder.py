@@ -217,3 +217,67 @@ def test_a_repository_that_does_not_answer_is_asked_again(bench):
     watch(builder, lambda: len(waits) == 2, waits.append)
     assert waits == [5.0, 5.0]
     assert bench.said[-1] == "the repository cannot be read: the bucket does not answer"
+
+
+def test_a_damaged_record_is_written_anew_with_its_image(bench):
+    version = bench.publish("one")
+    bench.rest()
+    bench.store.put(f"photos/images/{version}/1.json", b"{")
+    bench.rest(bench.another())
+    assert bench.record(version).state == "pushed"
+    assert bench.images.built == [("photos", version)] * 2
+    assert len(bench.images.registry) == 1
+
+
+def test_a_model_that_cannot_be_read_is_said_and_keeps_no_other_from_its_image(bench):
+    bench.publish("one", "broken")
+    bench.rest()
+    bench.store.put("broken/aliases/stable/1.json", b"{")
+    bench.publish("two", "broken")
+    bench.publish("one")
+    bench.rest()
+    assert bench.repository.alias("photos", "stable") == 1
+    assert any(line.startswith("broken: cannot be looked at: broken/aliases/stable/1.json") for line in bench.said)
+    bench.repository.store.delete(["broken/aliases/stable/1.json"])
+    bench.clock.at += timedelta(hours=1)
+    bench.rest()
+    assert bench.repository.alias("broken", "stable") == 2
+
+
+def test_a_damaged_version_is_passed_over_and_the_others_are_built(bench):
+    bench.publish("one")
+    bench.publish("two")
+    bench.store.put("photos/2/manifest.json", b"{")
+    bench.rest()
+    assert bench.images.built == [("photos", 1)]
+    assert bench.repository.alias("photos", "stable") == 1
+
+
+def test_a_registry_that_deletes_nothing_is_said_and_asked_once(bench, monkeypatch):
+    def kept(reference: str) -> None:
+        raise Unavailable("it does not let images be deleted")
+
+    monkeypatch.setattr(bench.images, "delete", kept)
+    bench.publish("one")
+    bench.rest()
+    bench.repository.remove("photos", 1, force=True)
+    bench.rest()
+    bench.rest()
+    assert [line for line in bench.said if "stays in the registry" in line] == [
+        "photos@1: its image stays in the registry: it does not let images be deleted"
+    ]
+    assert bench.repository.images("photos").versions() == []
+
+
+def test_versions_with_one_image_keep_it_until_the_last_of_them_goes(bench):
+    for text in ("one", "two"):
+        bench.publish(text)
+        bench.rest()
+    same = bench.record(1)
+    bench.repository.record_image("photos", 2, same)
+    bench.repository.remove("photos", 1, force=True)
+    bench.rest(bench.another())
+    assert same.reference in bench.images.registry
+    bench.repository.remove("photos", 2, force=True)
+    bench.rest(bench.another())
+    assert bench.images.registry == set()

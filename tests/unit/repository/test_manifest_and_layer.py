@@ -18,7 +18,8 @@ from lykeion.errors import Corrupt, Invalid
 
 NOW = datetime(2026, 11, 20, 12, 30, 0, 5, tzinfo=UTC)
 HEX = st.binary(min_size=32, max_size=32).map(bytes.hex)
-PATH = st.text(st.characters(min_codepoint=33, exclude_characters="/\\", exclude_categories=["C"]), min_size=1, max_size=300)
+NAME = st.text(st.characters(min_codepoint=33, exclude_characters="/\\", exclude_categories=["C"]), min_size=1, max_size=300)
+PATH = NAME.filter(lambda name: name not in (".", ".."))
 FILE = st.builds(VersionFile, PATH, st.integers(0, 1 << 40), HEX, HEX)
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)

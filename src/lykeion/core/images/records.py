@@ -1,12 +1,12 @@
 """What became of a version's image: one entry of the log that lies beside the version in the repository. The newest entry counts."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from lykeion.core.content import canonical
+from lykeion.core.content import canonical, read_json
+from lykeion.errors import Corrupt
 
 FIRST_PAUSE = timedelta(seconds=15)
 LONGEST_PAUSE = timedelta(hours=1)
@@ -60,13 +60,19 @@ class ImageRecord:
 
     @staticmethod
     def from_bytes(data: bytes) -> "ImageRecord":
-        return ImageRecord.from_json(json.loads(data))
+        """Raises Corrupt where it is none."""
+        try:
+            return ImageRecord.from_json(read_json(data))
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise Corrupt(f"it is no record of an image: {error!r}") from error
 
     @staticmethod
     def from_json(raw: Mapping[str, Any]) -> "ImageRecord":
         """Also of one that a newer Lykeion wrote: fields that this one has not are passed over."""
         known = {name: value for name, value in raw.items() if name in ImageRecord.__slots__}
-        layers = tuple(LayerRecord(**layer) for layer in raw.get("layers", ()))
+        layers = tuple(
+            LayerRecord(**{name: layer[name] for name in LayerRecord.__slots__ if name in layer}) for layer in raw.get("layers", ())
+        )
         missing = tuple(raw.get("missing_libraries", ()))
         return ImageRecord(**{**known, "layers": layers, "missing_libraries": missing, "at": datetime.fromisoformat(raw["at"])})
 

@@ -3,12 +3,11 @@
 Create-only put of the next entry makes this a compare-and-set on every object store, with a history and a way back.
 """
 
-import json
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 
-from lykeion.core.content import canonical
-from lykeion.errors import Conflict
+from lykeion.core.content import canonical, read_json
+from lykeion.errors import Conflict, Corrupt
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +26,13 @@ class AliasMove:
 
     @staticmethod
     def from_bytes(data: bytes) -> "AliasMove":
-        return AliasMove(**json.loads(data))
+        """Also of one that a newer Lykeion wrote: fields that this one has not are passed over. Raises Corrupt where it is none."""
+        try:
+            raw = read_json(data)
+            at, back = str(raw["at"]), bool(raw.get("back", False))
+            return AliasMove(int(raw["n"]), int(raw["version"]), int(raw["previous"]), str(raw["reason"]), at, back)
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
+            raise Corrupt(f"it is no move of an alias: {error!r}") from error
 
 
 def next_move(

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from lykeion.core.content import FileDigest, canonical, digest_of_files, digest_of_value
+from lykeion.core.content import FileDigest, canonical, digest_of_files, digest_of_value, read_json
 from lykeion.errors import Corrupt, Invalid, Problem
 
 FORMAT = 1
@@ -92,7 +92,7 @@ class Manifest:
     def from_bytes(data: bytes, where: str) -> "Manifest":
         """Raises Corrupt, naming `where`, for anything that `to_bytes` did not write."""
         try:
-            raw = json.loads(data)
+            raw = read_json(data)
             seal = raw.pop("seal")
             if raw["format"] != FORMAT:
                 raise Corrupt(f"{where}: its format is {raw['format']}, this Lykeion reads {FORMAT}; install a newer one")
@@ -111,11 +111,19 @@ class Manifest:
                 signature=raw["signature"],
             )
             intact = seal == digest_of_value(raw) and manifest.digest == digest_of_files(file.content for file in manifest.files)
+            astray = [file.path for file in manifest.contents() if not is_below(file.path)]
         except (ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
             raise Corrupt(f"{where}: it is no manifest: {error!r}") from error
+        if astray:
+            raise Corrupt(f"{where}: {astray[0]!r} leads out of the version; nobody has published it so: remove the version")
         if not intact:
             raise Corrupt(f"{where}: its bytes are not those that were published; remove the version and publish it again")
         return manifest
+
+
+def is_below(path: str) -> bool:
+    """Whether a path stays in the folder that it is relative to."""
+    return "\0" not in path and not any(part in ("", ".", "..") for part in path.split("/"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,9 +141,13 @@ class Claim:
 
     @staticmethod
     def from_bytes(version: int, data: bytes) -> "Claim":
-        raw = json.loads(data)
-        window = None if raw["window"] is None else (raw["window"][0], raw["window"][1])
-        return Claim(version, raw["digest"], window, datetime.fromisoformat(raw["at"]), raw["removed"])
+        """Raises Corrupt for anything that `to_bytes` did not write."""
+        try:
+            raw = read_json(data)
+            window = None if raw["window"] is None else (raw["window"][0], raw["window"][1])
+            return Claim(version, str(raw["digest"]), window, datetime.fromisoformat(raw["at"]), str(raw["removed"]))
+        except (ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
+            raise Corrupt(f"it does not say who has version {version}: {error!r}") from error
 
     def is_for(self, digest: str, window: Window | None) -> bool:
         return not self.removed and (self.digest, self.window) == (digest, window)

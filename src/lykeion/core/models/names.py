@@ -33,8 +33,13 @@ def check_alias(name: str) -> str:
     return check_label("alias", name)
 
 
+def is_label(name: str) -> bool:
+    """Whether a model or an alias may be called so; other names in the repository are somebody else's."""
+    return LABEL.fullmatch(name) is not None and len(name) <= LONGEST
+
+
 def check_label(what: str, name: str) -> str:
-    if not LABEL.fullmatch(name) or len(name) > LONGEST:
+    if not is_label(name):
         remedy = f"use lower-case letters, digits and '-', start with a letter, at most {LONGEST} characters"
         raise Invalid([Problem(f"{name!r} is no name", field=what, value=name, remedy=remedy)])
     if what == "model" and name in RESERVED:
