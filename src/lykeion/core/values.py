@@ -136,7 +136,8 @@ Applied = Task | Service | Route | Document
 class Child:
     """How one child is. Tasks: Pending, Running, Succeeded, Failed. Services: Pending, Running, Failed (it keeps being restarted).
 
-    For a task: `done`/`total` are its progress in `unit`s, `results` what each step left (digest, metrics …), by step.
+    For a task: `done`/`total` are its progress in `unit`s, `results` what each step left (digest, metrics …), by step; `hopeless`: it
+    failed in a way that another attempt would not change.
     For a service: `ready` replicas, their `addresses`, and `acknowledged`: document -> digest that every ready replica has applied.
     """
 
@@ -145,6 +146,7 @@ class Child:
     phase: Literal["Pending", "Running", "Succeeded", "Failed"] = "Pending"
     reason: str = ""
     message: str = ""
+    hopeless: bool = False
     ready: int = 0
     done: int = 0
     total: int = 0

@@ -78,6 +78,21 @@ def test_a_step_whose_input_failed_is_not_run_alone(cli, write):
     assert "no luck" in told.err
 
 
+@pytest.mark.parametrize(
+    ("line", "attempts"),
+    [
+        ("raise ValueError('bad luck')", 2),
+        ("import no_such_package", 1),
+        ("from lykeion.errors import Invalid; raise Invalid('bad luck')", 1),
+    ],
+)
+def test_only_what_may_end_otherwise_is_tried_again(cli, write, line, attempts):
+    pause = "1h" if attempts == 1 else "0s"
+    spec = f'  steps:\n    - {{name: a, component: "./work.py:make", retry: {{limit: 1, backoff: {pause}}}}}\n'
+    told = cli("run", write(spec, f"@component\ndef make(out: Output) -> None:\n    {line}\n"), "-o", "json", code=1)
+    assert (told.json["steps"][0]["state"], told.json["steps"][0]["attempts"]) == ("Failed", attempts)
+
+
 def test_all_that_is_wrong_is_told_at_once(cli, write):
     spec = '  parameters: {n: {type: integer}}\n  stepz: []\n  steps:\n    - {name: a, component: "./wrk.py:make"}\n    - {name: b, component: "./work.py:take", inputs: {gven: a.out}}\n'
     told = cli("run", write(spec, MAKE), "-p", "m=1", "-p", "x", code=2).err

@@ -124,11 +124,12 @@ def leave_a_daemon(out: Output) -> None:
 
 
 def daemon() -> None:
-    """The classic double fork into a session of its own, with an empty environment."""
+    """The classic double fork into a session of its own, with an empty environment; its name says whose step it was."""
+    name = f"lykeion-test-daemon of {os.environ['LYKEION_STEPS_OF']}"
     if os.fork() == 0:
         os.setsid()
         if os.fork() == 0:
-            os.execve("/bin/sleep", ["lykeion-test-daemon", str(FOREVER)], {})
+            os.execve("/bin/sleep", [name, str(FOREVER)], {})
         os._exit(0)
     os.wait()
 

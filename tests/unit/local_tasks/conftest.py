@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
@@ -65,6 +66,15 @@ class Engine:
     def running(self) -> list[int]:
         """The processes of steps and parents of this home that live."""
         return tokened(f"{HOME_TOKEN}={self.home}:")
+
+    def daemons(self) -> list[int]:
+        """The processes that steps of this home made daemons of."""
+        found = []
+        for name in filter(str.isdigit, os.listdir("/proc")):
+            with suppress(OSError):
+                if f"lykeion-test-daemon of {self.home}:".encode() in Path(f"/proc/{name}/cmdline").read_bytes():
+                    found.append(int(name))
+        return found
 
     def log(self, step: str) -> str:
         return (self.home / "logs" / OWNER.name / f"{step}.log").read_text()

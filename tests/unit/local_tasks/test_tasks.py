@@ -225,20 +225,20 @@ def test_a_step_past_its_time_limit_is_stopped_with_all_that_it_started(engine):
     (child,) = engine.run(task_of("hang_badly", timeout=0.5))
     assert (child.reason, child.message) == ("TimedOut", "it was stopped after 0.5 s, its time limit")
     assert len(engine.running()) == 1  # the parent
-    assert daemons() == []
+    assert engine.daemons() == []
     assert "time limit" in child.log_tail
 
 
 def test_cancelling_leaves_nothing_behind(engine):
     task = task_of("hang_badly")
     engine.tasks.start(task)
-    engine.until(lambda: len(daemons()) == 1)
+    engine.until(lambda: len(engine.daemons()) == 1)
     engine.tasks.cancel(task.name)
     engine.tasks.cancel(task.name)
     engine.until(lambda: engine.children()[task.name].phase == "Failed")
     assert engine.children()[task.name].reason == "Cancelled"
     assert len(engine.running()) == 1
-    assert daemons() == []
+    assert engine.daemons() == []
     assert list((engine.home / "staging").iterdir()) == []
 
 
@@ -249,7 +249,7 @@ def test_a_step_that_is_cancelled_before_its_parent_has_imported_is_stopped(engi
     engine.tasks.cancel(task.name)
     engine.until(lambda: engine.children()[task.name].phase == "Failed")
     assert engine.children()[task.name].reason == "Cancelled"
-    assert daemons() == []
+    assert engine.daemons() == []
 
 
 def test_a_step_of_a_warm_parent_runs_from_when_it_is_asked_for(engine):
@@ -267,30 +267,19 @@ def test_cancelling_one_step_leaves_its_neighbour_alone(engine):
     neighbours = [task_of("hang_badly", name=name) for name in ("one", "two")]
     for task in neighbours:
         engine.tasks.start(task)
-    engine.until(lambda: len(daemons()) == 2)
+    engine.until(lambda: len(engine.daemons()) == 2)
     engine.tasks.cancel("monthly.one.1")
     engine.until(lambda: engine.children()["monthly.one.1"].phase == "Failed")
     assert engine.children()["monthly.two.1"].phase == "Running"
     engine.tasks.cancel("monthly.two.1")
     engine.until(lambda: engine.children()["monthly.two.1"].phase == "Failed")
-    assert daemons() == []
+    assert engine.daemons() == []
 
 
 def test_a_daemon_does_not_outlive_its_step(engine):
     (child,) = engine.run(task_of("leave_a_daemon"))
     assert child.phase == "Succeeded"
-    assert daemons() == []
-
-
-def daemons() -> list[int]:
-    found = []
-    for name in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            if b"lykeion-test-daemon" in Path(f"/proc/{name}/cmdline").read_bytes():
-                found.append(int(name))
-        except OSError:
-            continue
-    return found
+    assert engine.daemons() == []
 
 
 def test_a_deleted_task_is_forgotten_when_it_is_gone(engine):
@@ -482,12 +471,12 @@ def test_a_task_can_be_cancelled_while_its_outputs_wait_for_room(engine, monkeyp
 
 def test_a_parent_that_is_killed_fails_its_steps_as_lost_and_the_next_step_has_a_new_one(engine):
     engine.tasks.start(task_of("hang_badly"))
-    engine.until(lambda: len(daemons()) == 1)
+    engine.until(lambda: len(engine.daemons()) == 1)
     (parent,) = engine.tasks._parents.alive.values()
     os.kill(parent.process.pid, signal.SIGKILL)
     engine.until(lambda: engine.children()["monthly.hang_badly.1"].phase == "Failed")
     assert engine.children()["monthly.hang_badly.1"].reason == "Lost"
-    for daemon in daemons():  # a session of its own, no environment, and its adoptive parent is gone: nobody can know it
+    for daemon in engine.daemons():  # a session of its own, no environment, and its adoptive parent is gone: nobody can know it
         os.kill(daemon, signal.SIGKILL)
     assert engine.running() == []
     assert engine.run(task_of("make"))[0].phase == "Succeeded"
@@ -501,13 +490,13 @@ def test_two_engines_cannot_have_one_home(engine, make_engine):
 def test_closing_is_quick_and_leaves_nothing(make_engine):
     engine = make_engine()
     engine.tasks.start(task_of("hang_badly"))
-    engine.until(lambda: len(daemons()) == 1)
+    engine.until(lambda: len(engine.daemons()) == 1)
     start = time.monotonic()
     engine.tasks.close()
     engine.tasks.close()
     assert time.monotonic() - start < 1.0
     assert engine.running() == []
-    assert daemons() == []
+    assert engine.daemons() == []
 
 
 def test_no_secrets_without_a_place_for_them():

@@ -24,6 +24,7 @@ class Failure:
 
     reason: str
     message: str
+    hopeless: bool = False  # another attempt would end the same
 
 
 @dataclass(slots=True)
@@ -100,8 +101,8 @@ class Job:
             self.failure = Failure("Lost", f"{', '.join(missing)}: some partitions are not there any more; run it again")
         if self.failure is not None:
             self.child = replace(
-                self.child, phase="Failed", reason=self.failure.reason, message=self.failure.message, finished=now,
-                log_tail=log_tail, results=dict(self.results),
+                self.child, phase="Failed", reason=self.failure.reason, message=self.failure.message, hopeless=self.failure.hopeless,
+                finished=now, log_tail=log_tail, results=dict(self.results),
             )  # fmt: skip
         else:
             self.child = replace(
@@ -151,7 +152,8 @@ def verdict(code: int | None, error: Mapping[str, Any], ran_out: bool, doomed: F
         return Failure("DiskFull", "there is no room left on the volume: `lykeion gc` frees what no run needs")
     if error:
         message = str(error.get("message", ""))
-        return Failure("Error", f"{error.get('type')}: {message}" if message else str(error.get("type")))
+        told = f"{error.get('type')}: {message}" if message else str(error.get("type"))
+        return Failure("Error", told, hopeless=error.get("retryable") is False)
     if code < 0:
         return Failure("Killed", f"something outside Lykeion ended it with {Signals(-code).name}")
     return Failure("Error", f"its process ended with exit code {code} and said nothing; its log may")

@@ -183,12 +183,15 @@ def taken_over(status: StepStatus, result: StepResult, phase: str, now: datetime
 
 
 def failed(step: Step, status: StepStatus, child: Child, now: datetime) -> StepStatus:
-    """Try again after a pause that doubles, or give up."""
-    fields = {"reason": child.reason or "Error", "message": child.message, "log_tail": child.log_tail}
-    extra = LOSSES_ALLOWED if child.reason in NOT_ITS_FAULT else 0
-    if status.attempts > step.retry.limit + extra or child.reason == "Cancelled":
+    """Try again after a pause that doubles, or give up: at once where another attempt would end the same."""
+    lost = child.reason in NOT_ITS_FAULT
+    losses = status.losses + lost
+    own = status.attempts - losses
+    fields = {"reason": child.reason or "Error", "message": child.message, "log_tail": child.log_tail, "losses": losses}
+    enough = losses > LOSSES_ALLOWED if lost else own > step.retry.limit or child.hopeless or child.reason == "Cancelled"
+    if enough:
         return ended(status, "Failed", child.finished or now, **fields)
-    pause = 0.0 if extra else min(step.retry.backoff * 2 ** (status.attempts - 1), LONGEST_BACKOFF)
+    pause = 0.0 if lost else min(step.retry.backoff * 2 ** (own - 1), LONGEST_BACKOFF)
     return changed(status, phase="Waiting", retry_at=now + timedelta(seconds=pause), **fields)
 
 

@@ -55,7 +55,10 @@ class TrainingSpec(Strict):
 
 
 class StepStatus(Strict):
-    """How a step is. `cache`: "hit", "miss" (with `why`) or "off"; `key` is known once its inputs are."""
+    """How a step is. `cache`: "hit", "miss" (with `why`) or "off"; `key` is known once its inputs are.
+
+    `losses`: of its attempts, those that ended because the engine lost their worker; they do not count as tries.
+    """
 
     name: str
     phase: StepPhase = "Waiting"
@@ -66,6 +69,7 @@ class StepStatus(Strict):
     why: str = ""
     fingerprint: str = ""
     attempts: int = 0
+    losses: int = 0
     done: int = 0
     total: int = 0
     unit: str = ""
