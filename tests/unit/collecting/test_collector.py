@@ -13,11 +13,13 @@ import pytest
 
 from lykeion.adapters.local.collector import PIN, Collector, Plan
 from lykeion.adapters.local.home import Home
+from lykeion.adapters.local.locks import Lock
 from lykeion.adapters.local.mentions import mentions
 from lykeion.adapters.local.resources import SqliteResources
 from lykeion.components.item_cache import DIGEST, SegmentWriter, compact, read_table, segment_files
 from lykeion.core.pipelines.reachability import Keep, References
 from lykeion.core.resources import Metadata, PipelineSpec, Step, StepStatus, Training, TrainingSpec, TrainingStatus
+from lykeion.errors import Unavailable
 from lykeion.repository import open_repository
 
 NOW = datetime.now(UTC)
@@ -324,3 +326,11 @@ def test_a_download_stays_as_long_as_the_mount_that_points_to_it(shop: Shop) -> 
 def test_an_attempt_that_is_just_being_made_is_never_rubbish(shop: Shop) -> None:
     (shop.home.staging / "new").mkdir()
     assert shop.going(Keep(age=timedelta(0), rubbish=timedelta(0))) == set()
+
+
+def test_of_two_collectors_one_sweeps_and_the_other_says_who(shop: Shop) -> None:
+    shop.output("old")
+    plan = shop.collector.plan()
+    with Lock(shop.home.locks / "gc", "lykeion gc"), pytest.raises(Unavailable, match=r"gc: held by lykeion gc \(process \d+\)"):
+        shop.collector.sweep(plan)
+    assert shop.collector.sweep(plan).removed["output"][0] == 1

@@ -25,6 +25,7 @@ from lykeion.repository import Repository
 
 PIN = "lykeion.dev/pin"  # annotation: "true" keeps what a Training made
 STEPS = "tasks"  # the lock of who runs the steps of a home
+SWEEP = "gc"  # the lock of who removes
 BATCH = 200  # removals between which others may write
 
 Compact = Callable[[Path, frozenset[str], bool], tuple[int, int]]
@@ -102,10 +103,14 @@ class Collector:
         return Plan(keep, tuple(going), totals(staying), tuple(notes), self.compacted(left, refs, idle, dry_run=True))
 
     def sweep(self, plan: Plan) -> Freed:
-        """Remove what `plan` says and what may still go. What it finds newly in use stays.
+        """Remove what `plan` says and what may still go. What it finds newly in use stays. Raises Unavailable where another one sweeps.
 
         Where nobody runs steps, nobody can begin to meanwhile: the lock of who does is held here.
         """
+        with Lock(self.home.locks / SWEEP, "lykeion gc"):
+            return self.swept(plan)
+
+    def swept(self, plan: Plan) -> Freed:
         lock = Lock(self.home.locks / STEPS, "lykeion gc")
         idle = lock.try_acquire()
         try:
