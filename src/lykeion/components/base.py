@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import blake2b
+from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
 from operator import index
 from pathlib import Path
 from typing import Annotated, Any, Generic, NamedTuple, TypeVar, overload
@@ -195,8 +196,16 @@ def component(
     reads_outside: it reads something outside and has no fingerprint, so it runs every time.
     """
 
+    named = (files,) if isinstance(files, str) else tuple(files)
+    if not all(isinstance(name, str) for name in named):
+        raise TypeError(f"files={files!r}: say a list of paths, relative to the component's file")
+    if partitions < 0:
+        raise TypeError(f"partitions={partitions}: say into how many parts its items fall, or nothing")
+    if fingerprint is not None and not callable(fingerprint):
+        raise TypeError(f"fingerprint={fingerprint!r}: say a function that tells what is there now")
+
     def make(function: F) -> Component:
-        return Component(function, role, partitions, tuple(files), fingerprint, reads_outside)
+        return Component(function, role, partitions, named, fingerprint, reads_outside)
 
     return make if function is None else make(function)
 
@@ -222,7 +231,10 @@ def describe(given: Component, reference: str) -> Signature:
     parameters: dict[str, ParameterSignature] = {}
     optional: list[str] = []
     windowed = False
+    if any(is_so(inspect.unwrap(given.function)) for is_so in (iscoroutinefunction, isgeneratorfunction, isasyncgenfunction)):
+        raise TypeError(f"{reference}: it is called and has done its work when it returns: write it without `async` and `yield`")
     for parameter, annotation in annotated(given.function):
+        require_name(parameter)
         name, kind = parameter.name, typing.get_origin(annotation) or annotation
         if kind is Input or kind is Output:
             (inputs if kind is Input else outputs)[name] = type_name(annotation)
@@ -249,6 +261,14 @@ def describe(given: Component, reference: str) -> Signature:
         fingerprint=given.fingerprint is not None,
         reads_outside=given.reads_outside,
     )
+
+
+def require_name(parameter: inspect.Parameter) -> None:
+    """Raises TypeError for a parameter that nothing can be passed to by its name."""
+    if parameter.kind in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD):
+        raise TypeError(f"{parameter}: a step is given what it names: name each input, output and parameter")
+    if parameter.kind is inspect.Parameter.POSITIONAL_ONLY:
+        raise TypeError(f"{parameter.name}: everything is passed by its name: take the `/` away")
 
 
 def annotated(function: Callable[..., Any]) -> Iterator[tuple[inspect.Parameter, Any]]:

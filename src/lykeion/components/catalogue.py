@@ -9,16 +9,18 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from hashlib import sha256
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any
 
 from lykeion.components.installed import Installed, installed
 from lykeion.components.kept import keep, kept
 from lykeion.components.modules import LIBRARIES, PLATFORM, Closure, Modules, Source, inside
+from lykeion.core.pipelines.check import fault_of_value
 from lykeion.core.pipelines.closure import Import, identity, imports_of
 from lykeion.core.pipelines.signature import Signature
 from lykeion.errors import Invalid, Problem
@@ -182,6 +184,8 @@ def finish(found: Found, said: Mapping[str, Any], folder: str) -> Signature:
     """A component's signature: what it says, and what its source is. Raises Invalid where a declared file is missing."""
     digests, covered = declared(found, said["files"])
     signature = Signature.from_json(said["signature"])
+    if problems := list(bad_defaults(found, signature)):
+        raise Invalid(problems)
     root = Path(folder or ".").absolute()
     return replace(
         signature,
@@ -191,6 +195,16 @@ def finish(found: Found, said: Mapping[str, Any], folder: str) -> Signature:
         closure=tuple(sorted({relative(file, root) for file in (*found.closure.files, *covered)})),
         sources={relative(file, root): digest for file, digest in of_the_author(found, digests)},
     )
+
+
+def bad_defaults(found: Found, signature: Signature) -> Iterator[Problem]:
+    """Defaults that `with:` would not let anybody say."""
+    where = found.reference.rpartition(":")[0]
+    for name, known in signature.parameters.items():
+        message, remedy = fault_of_value(known, known.default, None) if known.default not in (None, "") else ("", "")
+        if message:
+            file = where if where.endswith(".py") else ""
+            yield Problem(f"the default of {name} {message}", "component", found.reference, file, remedy=remedy or "correct one of the two")
 
 
 def of_the_author(found: Found, declared: Mapping[str, str]) -> list[tuple[Path, str]]:
@@ -213,10 +227,13 @@ def declared(found: Found, names: Sequence[str]) -> tuple[dict[str, str], list[P
         given = found.home / name
         files = sorted(inner for inner in given.rglob("*") if inner.is_file()) if given.is_dir() else [given]
         for file in files:
+            where = found.reference.rpartition(":")[0]
             try:
+                if not S_ISREG(file.stat().st_mode):  # a pipe or a device never ends
+                    problems.append(Problem(f"{name} is no regular file", field="files", value=name, file=where, remedy="name files only"))
+                    continue
                 digests[relative(file, found.home)] = sha256(file.read_bytes()).hexdigest()
             except OSError:
-                where = found.reference.rpartition(":")[0]
                 remedy = "paths in files= are relative to the component's file"
                 problems.append(Problem("a declared file is not there", field="files", value=name, file=where, remedy=remedy))
         covered += files

@@ -62,7 +62,8 @@ def read_installed() -> Installed:
             versions[name] = found.version
             wanted = [line for line in found.requires or [] if not re.search(r";.*\bextra\s*==", line)]
             needs[name] = [normal(head[0]) for line in wanted if (head := re.match(r"[A-Za-z0-9._-]+", line))]
-    providers = {package: sorted({normal(name) for name in names}) for package, names in packages_distributions().items()}
+    there = packages_distributions()  # of what was half removed the name is None
+    providers = {package: sorted({normal(name) for name in names if name}) for package, names in there.items()}
     return Installed(providers, versions, needs)
 
 

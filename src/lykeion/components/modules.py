@@ -117,9 +117,10 @@ class Modules:
             return Code(source.file, digest, ())
         try:
             names = dict.fromkeys(name for each in self.imports(digest, data) for name in modules_of(each, package))
-        except (SyntaxError, ValueError) as error:
+        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:  # the last two where it is nested too deep
             line = getattr(error, "lineno", None) or 0
-            return Code(source.file, digest, (), Problem(f"it is not Python: {error}", file=str(source.file), line=line))
+            why = str(error) or "it is nested too deep"
+            return Code(source.file, digest, (), Problem(f"it is not Python: {why}", file=str(source.file), line=line))
         return Code(source.file, digest, tuple(names))
 
     def find(self, module: str) -> Source | Outside | None:

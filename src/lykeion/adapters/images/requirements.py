@@ -104,9 +104,15 @@ def resolved(told: str) -> Lock:
 def texts(file: Path) -> Iterator[str]:
     """A file of requirements, and those that it names. Raises NotFound, Invalid."""
     try:
+        if file.exists() and not file.is_file():  # a pipe or a device never ends
+            raise Invalid([Problem("it is no regular file", file=str(file), remedy="name a file of requirements")])
         text = file.read_text()
     except FileNotFoundError as error:
         raise NotFound(f"there is no file {file}; requirements are read from .lock, .txt, .in, uv.lock or pyproject.toml") from error
+    except OSError as error:
+        raise Invalid(
+            [Problem(f"it cannot be read: {error.strerror}", file=str(file), remedy="give yourself the right to read it")]
+        ) from error
     except ValueError as error:
         raise Invalid([Problem("it is no text", file=str(file), remedy="write it as UTF-8")]) from error
     yield text
