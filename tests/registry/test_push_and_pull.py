@@ -196,6 +196,14 @@ def test_a_layer_that_was_damaged_here_is_refused_and_pulling_it_again_helps(sto
     assert registry.digest(f"{name}-elsewhere", "1") == made.digest
 
 
+def test_another_image_that_is_damaged_here_keeps_none_from_being_pushed(store, server, registry, name):
+    bad, good = an_image(store, b"bad"), an_image(store, b"good")
+    store.put_image(bad, f"{server.host}/{name}-other:1")
+    store.path(bad.digest).unlink()
+    told = push(store, good, registry, parse_reference(f"{server.host}/{name}:1"))
+    assert [one.how for one in told.layers] == ["sent"]
+
+
 def test_what_is_not_there_is_not_found(registry, server, name, store):
     assert registry.digest(name, "1") is None
     assert registry.tags(name) == []

@@ -1,6 +1,5 @@
 """`lykeion image list | show | push | pull | save | rm | gc`: images that are here, and on their way to registries and back."""
 
-import json
 from argparse import ArgumentParser, Namespace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,8 +13,9 @@ from lykeion.adapters.registry.push import push
 from lykeion.assembly import home_folder
 from lykeion.assembly_images import image_store, pulled, registry, required_destination
 from lykeion.cli.printing import emit, err, rows
-from lykeion.core.images.oci import Image
+from lykeion.core.images.oci import Image, start_of
 from lykeion.core.images.references import parse_reference
+from lykeion.errors import Corrupt, NotFound
 
 DAYS = 7.0
 
@@ -46,13 +46,22 @@ def size_of(image: Image) -> int:
 
 
 def listing(args: Namespace, _: Home, store: Store) -> None:
-    images = [(name, store.image(name)) for name in sorted(store.tags())]
-    shown = [{"name": name, "digest": image.digest, "layers": len(image.layers), "size": size_of(image)} for name, image in images]
-    lines = (
-        (one["name"], str(one["digest"])[:19], one["layers"], f"{size_of(image) / 1e6:.1f}")
-        for one, (_, image) in zip(shown, images, strict=True)
-    )
+    """One that is damaged is listed with what is wrong, and keeps no other from being listed."""
+    shown: list[dict[str, Any]] = []
+    for name, descriptor in sorted(store.tags().items()):
+        told: dict[str, Any] = {"name": name, "digest": descriptor.digest}
+        try:
+            image = store.image(name)
+            shown.append({**told, "layers": len(image.layers), "size": size_of(image)})
+        except (Corrupt, NotFound) as error:
+            err().print(f"{name}: {error}")
+            shown.append({**told, "layers": None, "size": None})
+    lines = ((one["name"], one["digest"][:19], one["layers"], megabytes(one["size"])) for one in shown)
     emit(shown, args.output, rows(("NAME", "DIGEST", "LAYERS", "MB"), lines, "no images yet: lykeion image build"))
+
+
+def megabytes(size: int | None) -> str:
+    return "damaged" if size is None else f"{size / 1e6:.1f}"
 
 
 def show(args: Namespace, _: Home, store: Store) -> None:
@@ -61,8 +70,7 @@ def show(args: Namespace, _: Home, store: Store) -> None:
         {"kind": layer.kind, "title": layer.title, "digest": layer.descriptor.digest, "size": layer.descriptor.size}
         for layer in image.layers
     ]
-    settings: dict[str, Any] = json.loads(image.config)["config"]
-    emit({"digest": image.digest, "layers": layers, "config": settings}, "yaml" if args.output == "table" else args.output)
+    emit({"digest": image.digest, "layers": layers, "config": start_of(image.config)}, "yaml" if args.output == "table" else args.output)
 
 
 def pushing(args: Namespace, _: Home, store: Store) -> None:

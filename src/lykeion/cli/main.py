@@ -99,6 +99,11 @@ def guarded(command: Callable[[Namespace], int], args: Namespace) -> int:
     except BrokenPipeError:  # whoever read our output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:  # a folder that is not there, a full disk: of a file that somebody named, as a rule
+        if args.verbose:
+            import_module("traceback").print_exc()
+        print(f"lykeion {args.command}: {f'{error.filename}: ' if error.filename else ''}{error.strerror or error}", file=sys.stderr)
+        return int(errors.Unavailable.exit_code)
 
 
 if __name__ == "__main__":

@@ -2,18 +2,20 @@
 
 import io
 import os
+import shutil
+import subprocess
 import tarfile
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lykeion.adapters.images.codecs import CODECS, GZIP, PLAIN, ZSTD, codec_named, unpack
 from lykeion.adapters.images.layers import find, layer_key, make
 from lykeion.adapters.images.store import Store
-from lykeion.adapters.images.tar import stream
+from lykeion.adapters.images.tar import header, stream
 from lykeion.core.images.entries import Content, Entry
 from lykeion.core.images.oci import digest_of
 from lykeion.core.images.tree import arranged
@@ -45,6 +47,63 @@ def test_any_files_are_read_back_by_pythons_tarfile(files):
     with opened(tar_of(*(Entry(path, data=data) for path, data in files.items()))) as tar:
         assert {member.name: tar.extractfile(member).read() for member in tar} == files
         assert {(member.uid, member.gid, member.mtime, member.uname) for member in tar} <= {(0, 0, 0, "")}
+
+
+PARTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="/\0"), min_size=1, max_size=90).filter(
+    lambda part: part not in (".", "..")
+)
+PATHS = st.lists(PARTS, min_size=1, max_size=5).map("/".join)
+MODES = st.sampled_from([0o644, 0o755, 0o600, 0o1777])
+ANY = st.one_of(
+    st.builds(Entry, PATHS, data=st.binary(max_size=1500), mode=MODES),
+    st.builds(Entry, PATHS, st.just("folder"), MODES),
+    st.builds(Entry, PATHS, st.just("link"), target=PATHS | PATHS.map("/{}".format) | PATHS.map("../{}".format)),
+)
+
+
+@given(st.lists(ANY, max_size=8))
+def test_any_entries_are_read_back_by_pythons_tarfile_as_they_were_said(entries):
+    try:
+        wanted = arranged(entries)
+    except Invalid:
+        return
+    types = {tarfile.REGTYPE: "file", tarfile.DIRTYPE: "folder", tarfile.SYMTYPE: "link"}
+    with opened(b"".join(stream(wanted))) as tar:
+        read = [(member.name, types[member.type], member.linkname, member.size) for member in tar]
+        modes = {member.name: member.mode for member in tar if not member.issym()}
+    assert read == [(one.path, one.type, one.target, len(one.data or b"")) for one in wanted]
+    assert modes == {one.path: one.mode for one in wanted if one.type != "link"}
+
+
+@given(st.builds(Entry, PATHS, source=st.just("elsewhere")), st.integers(0, 1 << 45))
+def test_files_of_any_size_have_a_header_that_tarfile_reads(entry, size):
+    """Without the bytes: more than 8 GiB need a header of another form."""
+    written = header(entry, size)
+    assert len(written) % 512 == 0
+    with tarfile.open(fileobj=io.BytesIO(written), mode="r|") as tar:
+        member = tar.next()
+    assert (member.name, member.size, member.type, member.mtime, member.uid) == (entry.path, size, tarfile.REGTYPE, 0, 0)
+
+
+@pytest.mark.skipif(shutil.which("tar") is None, reason="tar is not installed")
+@settings(max_examples=20, deadline=None)
+@given(st.lists(ANY, max_size=6))
+def test_gnu_tar_unpacks_the_same(tmp_path_factory, entries):
+    try:
+        wanted = [entry for entry in arranged(entries) if entry.type != "link" or not entry.target.startswith("/")]
+    except Invalid:
+        return
+    folder = tmp_path_factory.mktemp("gnu")
+    command = ["tar", "-x", "--no-same-owner", "-C", str(folder), "-f", "-"]
+    subprocess.run(command, input=b"".join(stream(wanted)), check=True, env={"LC_ALL": "C.UTF-8", "PATH": os.environ["PATH"]})
+    for entry in wanted:
+        path = folder / entry.path
+        if entry.type == "file":
+            assert path.read_bytes() == entry.data
+        elif entry.type == "link":
+            assert os.readlink(path) == entry.target
+        else:
+            assert path.is_dir()
 
 
 def test_files_links_and_modes_are_what_was_said(tmp_path):

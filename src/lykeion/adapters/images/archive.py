@@ -2,6 +2,7 @@
 
 import tarfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from lykeion.adapters.images.store import LAYOUT, NAME, Meter, Store, blob_key
@@ -26,7 +27,8 @@ def save(store: Store, name: str, to: Path) -> int:
     except OSError as error:
         raise Unavailable(f"{to} cannot be written: {error.strerror}") from error
     finally:
-        beside.unlink(missing_ok=True)
+        with suppress(OSError):
+            beside.unlink()
 
 
 def archive(store: Store, name: str) -> Iterator[bytes]:

@@ -1,6 +1,7 @@
 """Bringing an image to a registry, and from one: layers first, the manifest last, so that an image is there whole or not at all."""
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
@@ -81,8 +82,9 @@ def holders(store: Store, to: Reference) -> dict[str, list[str]]:
         host, _, rest = name.partition("/")
         repository = rest.partition("@")[0].rpartition(":")[0] or rest
         if host == to.host and repository != to.repository:
-            for layer in store.image(name).layers:
-                found.setdefault(layer.descriptor.digest, []).append(repository)
+            with suppress(Corrupt, NotFound):  # one that is damaged tells nothing
+                for layer in store.image(name).layers:
+                    found.setdefault(layer.descriptor.digest, []).append(repository)
     return found
 
 
