@@ -4,7 +4,7 @@ from argparse import ArgumentParser, Namespace
 from dataclasses import asdict
 
 from lykeion.adapters.local.doctor import check_all
-from lykeion.adapters.local.front import running_at
+from lykeion.adapters.local.front import check_port, running_at
 from lykeion.assembly import local
 from lykeion.cli.printing import emit, rows
 from lykeion.cli.up import DEFAULT_PORT
@@ -17,6 +17,7 @@ def arguments(parser: ArgumentParser, _: str) -> None:
 
 
 def main(args: Namespace) -> int:
+    check_port(args.port)
     with local(args.home) as platform:
         checks = check_all(platform.home, args.port, serving=running_at(platform.home) is not None)
     lines = ((WORDS[check.ok], check.name, check.detail, check.remedy) for check in checks)

@@ -5,12 +5,14 @@ from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 
+from pydantic import TypeAdapter, ValidationError
+
 from lykeion.adapters.local.collector import Collector
 from lykeion.adapters.local.mentions import mentions
 from lykeion.assembly import Platform, local
 from lykeion.cli.printing import emit, rows
 from lykeion.core.pipelines.reachability import Keep
-from lykeion.core.resources.metadata import parse_duration
+from lykeion.core.resources.metadata import Duration
 from lykeion.errors import Invalid, Problem
 
 try:
@@ -19,6 +21,9 @@ except ImportError:  # without pyarrow nobody has written rows
 
     def compact(folder: Path, keep: frozenset[str], dry_run: bool = False) -> tuple[int, int]:  # noqa: ARG001
         return 0, 0
+
+
+DURATION: TypeAdapter[float] = TypeAdapter(Duration)
 
 
 def arguments(parser: ArgumentParser, _: str) -> None:
@@ -34,7 +39,7 @@ def main(args: Namespace) -> int:
 
 def collect(platform: Platform, args: Namespace) -> int:
     collector = Collector(platform.home, platform.resources, platform.repository, platform.clock, mentions, compact)
-    age = timedelta(seconds=seconds(args.older_than))
+    age = time_of(args.older_than)
     plan = collector.plan(Keep(recent=how_many(args.keep), age=age, rubbish=min(Keep().rubbish, age)))
     removed = plan.by_kind() if args.dry_run else collector.sweep(plan).removed
     shown = {"dryRun": args.dry_run, "removed": figures(removed), "kept": figures(plan.staying), "notes": list(plan.notes)}
@@ -52,11 +57,13 @@ def how_many(given: int) -> int:
     return given
 
 
-def seconds(text: str) -> float:
+def time_of(text: str) -> timedelta:
+    """Of `--older-than`. Raises Invalid."""
     try:
-        return float(str(parse_duration(text)))
-    except ValueError as error:
-        raise Invalid([Problem(str(error), field="--older-than", value=text)]) from error
+        return timedelta(seconds=DURATION.validate_python(text))
+    except ValidationError as error:
+        message = error.errors()[0]["msg"].removeprefix("Value error, ")
+        raise Invalid([Problem(message, field="--older-than", value=text)]) from error
 
 
 def figures(totals: Mapping[str, tuple[int, int]]) -> dict[str, dict[str, int]]:

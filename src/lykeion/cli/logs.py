@@ -5,6 +5,7 @@ import time
 from argparse import ArgumentParser, Namespace
 from codecs import IncrementalDecoder, getincrementaldecoder
 from collections.abc import Callable
+from glob import escape
 from io import StringIO
 from pathlib import Path
 
@@ -46,8 +47,8 @@ def main(args: Namespace) -> int:
 def logs_of(platform: Platform, name: str, step: str | None) -> list[Path]:
     """Raises NotFound, with what there is."""
     folder = platform.home.logs / name
-    services = sorted((platform.home.logs / "services").glob(f"{name}-*.log"))
-    if folder.is_dir():
+    services = sorted((platform.home.logs / "services").glob(f"{escape(name)}-*.log"))
+    if name and folder.is_dir():
         found = sorted(folder.glob("*.log"), key=lambda path: path.stat().st_mtime)
         chosen = [path for path in found if path.stem == step] if step else found
         if chosen:

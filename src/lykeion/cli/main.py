@@ -66,6 +66,9 @@ def main(given: Sequence[str] | None = None) -> int:
     if words[0] in ("--version", "version"):
         print(f"lykeion {import_module('lykeion').__version__}")
         return 0
+    if torn := [word for word in words if not is_text(word) and not os.path.exists(word)]:
+        print(f"lykeion: {', '.join(map(ascii, torn))}: this is no text in UTF-8", file=sys.stderr)
+        return 2
     name = words[0]
     if name not in COMMANDS:
         near = import_module("difflib").get_close_matches(name, COMMANDS, 1)
@@ -79,6 +82,11 @@ def main(given: Sequence[str] | None = None) -> int:
     module.arguments(parser, name)
     args = parser.parse_args(words[1:], Namespace(command=name, **DEFAULTS))
     return guarded(module.main, args)
+
+
+def is_text(word: str) -> bool:
+    """Whether it can be kept and printed: bytes on a command line that are no UTF-8 come as half surrogate pairs."""
+    return not any("\ud800" <= character <= "\udfff" for character in word)
 
 
 def guarded(command: Callable[[Namespace], int], args: Namespace) -> int:

@@ -3,11 +3,10 @@
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from datetime import timedelta
 
 from lykeion.adapters.local.collector import PIN
 from lykeion.assembly import Platform
-from lykeion.cli.gc import how_many, megabytes, seconds
+from lykeion.cli.gc import how_many, megabytes, time_of
 from lykeion.cli.printing import emit, rows
 from lykeion.core.models.names import did_you_mean
 from lykeion.core.models.retention import Retention
@@ -27,7 +26,7 @@ def arguments(parser: ArgumentParser) -> None:
 
 
 def prune(args: Namespace, platform: Platform) -> int:
-    keep = Retention(how_many(args.keep), timedelta(seconds=seconds(args.older_than)))
+    keep = Retention(how_many(args.keep), time_of(args.older_than))
     there = platform.repository.models()
     if args.model and args.model not in there:
         raise NotFound(f"there is no model {args.model}{did_you_mean(args.model, there)}")

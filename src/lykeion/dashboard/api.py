@@ -68,7 +68,8 @@ async def json_of(request: Request) -> dict[str, Any]:
     data = await body_of(request)
     try:
         found = json.loads(data) if data.strip() else {}
-    except ValueError as wrong:
+        json.dumps(found, ensure_ascii=False).encode()  # half a surrogate pair is no text, though JSON can write it
+    except (ValueError, RecursionError) as wrong:
         raise Invalid(f"the body is not JSON: {wrong}") from wrong
     if not isinstance(found, dict):
         raise Invalid("the body must be a JSON object")

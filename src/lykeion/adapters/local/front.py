@@ -45,9 +45,14 @@ class Front:
         self.lock.release()
 
 
-def listen(port: int) -> socket.socket:
+def check_port(port: int) -> None:
+    """Raises Invalid."""
     if not 0 <= port <= HIGHEST_PORT:
         raise Invalid([Problem(f"ports are numbers from 0 to {HIGHEST_PORT}", field="--port", value=port, remedy="0: any free one")])
+
+
+def listen(port: int) -> socket.socket:
+    check_port(port)
     try:
         return socket.create_server((LOOPBACK, port), backlog=512)
     except OSError as error:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from datetime import datetime
+from fractions import Fraction
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
@@ -43,6 +44,10 @@ SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 BYTES = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
 
 
+LONGEST_DURATION = 100 * 365 * 86400.0
+MOST_BYTES = 2**62
+
+
 def parse_duration(given: object) -> object:
     """ "90s", "1h30m" or a number of seconds -> seconds."""
     if not isinstance(given, str):
@@ -60,11 +65,11 @@ def parse_bytes(given: object) -> object:
     found = re.fullmatch(r"(\d+(?:\.\d+)?)([kMGT]i?|Ki)?", given)
     if not found or (found[2] or "") not in BYTES:
         raise ValueError(f"{given!r} is no amount of memory: write 512Mi, 2Gi or 1500M")
-    return int(float(found[1]) * BYTES[found[2] or ""])
+    return int(Fraction(found[1]) * BYTES[found[2] or ""])
 
 
-Duration = Annotated[float, BeforeValidator(parse_duration), Field(ge=0)]
-Memory = Annotated[int, BeforeValidator(parse_bytes), Field(ge=1)]
+Duration = Annotated[float, BeforeValidator(parse_duration), Field(ge=0, le=LONGEST_DURATION)]
+Memory = Annotated[int, BeforeValidator(parse_bytes), Field(ge=1, le=MOST_BYTES)]
 
 
 class OwnerReference(Strict):

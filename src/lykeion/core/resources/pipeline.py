@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from lykeion.core.resources.metadata import Condition, Duration, Memory, Name, Resource, Strict
 
@@ -55,6 +55,19 @@ class StepResources(Strict):
     memory: Memory | None = None
 
 
+def check_variable(name: str) -> str:
+    """What a process's environment can hold; what others than a shell would take is taken."""
+    if not name or "=" in name or "\0" in name:
+        raise ValueError(f"{name!r} is no name of a variable: it needs a character, and may hold no '=' and no zero byte")
+    return name
+
+
+def check_value(value: str) -> str:
+    if "\0" in value:
+        raise ValueError("the value of a variable may hold no zero byte")
+    return value
+
+
 class Step(Strict):
     """One step: a component (Python) or a container image, what it is given, and how it is run."""
 
@@ -74,7 +87,7 @@ class Step(Strict):
     timeout: Duration | None = None
     cache: Literal["always", "never"] | Duration = "always"
     """`never`: run every time. A duration: a result older than that is made anew."""
-    env: dict[str, str] = {}
+    env: dict[Annotated[str, AfterValidator(check_variable)], Annotated[str, AfterValidator(check_value)]] = {}
 
     @model_validator(mode="after")
     def one_of_component_and_image(self) -> "Step":
