@@ -1,7 +1,6 @@
 """Small images of busybox, and an engine that runs steps of them by each runtime that this machine has."""
 
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
@@ -14,6 +13,7 @@ from lykeion.adapters.images.store import Store
 from lykeion.adapters.local.tasks import Tasks
 from lykeion.core.pipelines.contract import StepFile
 from lykeion.core.values import Child, Ref, Resources, Task
+from lykeion.testing.servers import until
 
 sys.path.append(str(Path(__file__).parent))
 from image_files import BUSYBOX, busybox, layer_of, left_of, put
@@ -40,10 +40,7 @@ class Engine:
         return Task(f"contained.{name}.1", OWNER, (step,), image=image or self.image, resources=Resources(memory=memory), **fields)
 
     def until(self, holds: Callable[[], object], what: str = "it") -> None:
-        end = time.monotonic() + PATIENCE
-        while not holds():
-            assert time.monotonic() < end, f"{what} took too long: {self.children()}"
-            self.tasks.wait(0.05)
+        until(holds, PATIENCE, what, rest=self.tasks.wait, every=0.05, seen=self.children)
 
     def children(self) -> Mapping[str, Child]:
         return self.tasks.observe(OWNER)

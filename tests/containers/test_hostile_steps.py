@@ -2,10 +2,11 @@
 
 import os
 import signal
-import time
 
 import pytest
 from image_files import busybox, layer_of, left_of, put
+
+from lykeion.testing.servers import until
 
 
 def test_one_that_ignores_sigterm_is_stopped_at_its_time_limit(engine):
@@ -38,10 +39,7 @@ def test_a_killed_engine_leaves_no_container_to_the_next_one(home, engine):
     os.kill(parent.process.pid, signal.SIGKILL)
     engine.until(lambda: engine.children()[task.name].phase == "Failed")
     assert engine.children()[task.name].reason == "Lost"
-    end = time.monotonic() + 20
-    while [one for one in left_of(home) if "sleep" in one]:
-        assert time.monotonic() < end, left_of(home)
-        time.sleep(0.02)
+    until(lambda: not [one for one in left_of(home) if "sleep" in one], 20, seen=lambda: left_of(home))
 
 
 def test_one_that_takes_more_memory_than_it_may_is_ended_with_that_reason(engine):

@@ -8,8 +8,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,35 +16,26 @@ import psutil
 import pytest
 from PIL import Image, ImageDraw
 
+from lykeion.testing.commands import LYKEION, Said
+from lykeion.testing.servers import Answer, ask_over, until
+
 ROOT = Path(__file__).parents[2]
-LYKEION = Path(sys.executable).with_name("lykeion")
 PHOTO_SEARCH = "examples/photo-search/pipeline.yaml"
 COLUMNS = ("id", "title", "description", "category", "price", "status", "updated_at", "pictures", "colour")
 
 
-@dataclass(frozen=True)
-class Ran:
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self):
-        return json.loads(self.out)
-
-
-Cli = Callable[..., Ran]
+Cli = Callable[..., Said]
 
 
 def command_line(home: Path) -> Cli:
     """`lykeion` over a home; a traceback is never an answer."""
 
-    def run(*words, code: int | None = 0, cwd: Path = ROOT, timeout: float = 100, text: str | None = None) -> Ran:
+    def run(*words, code: int | None = 0, cwd: Path = ROOT, timeout: float = 100, text: str | None = None) -> Said:
         env = {**os.environ, "LYKEION_HOME": str(home)}
         done = subprocess.run([LYKEION, *map(str, words)], capture_output=True, text=True, cwd=cwd, env=env, timeout=timeout, input=text)
         assert "Traceback" not in done.stderr.split("--- the end of the log")[0], done.stderr  # a step's own log may have one
         assert code is None or done.returncode == code, done.stderr + done.stdout
-        return Ran(done.returncode, done.stdout, done.stderr)
+        return Said(done.returncode, done.stdout, done.stderr)
 
     return run
 
@@ -103,20 +92,9 @@ def catalogue(tmp_path) -> Path:
     return draw_catalogue(tmp_path / "catalogue")
 
 
-def wait(condition: Callable[[], object], seconds: float = 60, what: str = "it") -> object:
-    """Wait, boundedly, for something to become true; returns it."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        found = condition()
-        if found:
-            return found
-        time.sleep(0.05)
-    raise AssertionError(f"{what} did not become true in {seconds} s")
-
-
-@pytest.fixture
-def until():
-    return wait
+@pytest.fixture(name="until")
+def until_in_this_test():
+    return until
 
 
 def processes_of(home: Path) -> list[psutil.Process]:
@@ -187,17 +165,6 @@ def own(indexed, tmp_path) -> Indexed:
     return indexed.copy(tmp_path)
 
 
-@dataclass(frozen=True)
-class Answer:
-    status: int
-    body: bytes
-    headers: Mapping[str, str]
-
-    @property
-    def json(self):
-        return json.loads(self.body)
-
-
 class Up:
     """`lykeion up` over a home, on a free port."""
 
@@ -207,19 +174,14 @@ class Up:
         with self.told.open("wb") as out:
             command = [LYKEION, "up", "--port", "0", "--home", home]
             self.process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, env={**os.environ, "LYKEION_HOME": str(home)})
-        wait(lambda: "http://" in self.told.read_text() or self.process.poll() is not None, 40, "a URL that is printed")
+        until(lambda: "http://" in self.told.read_text() or self.process.poll() is not None, 40, "a URL that is printed")
         assert self.process.poll() is None, self.told.read_text()
         self.url = next(word for word in self.told.read_text().split() if word.startswith("http://"))
 
     def ask(self, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None, method: str | None = None) -> Answer:
         """Raises OSError or HTTPException where nobody answers."""
         connection = http.client.HTTPConnection(self.url.removeprefix("http://"), timeout=30)
-        try:
-            connection.request(method or ("GET" if body is None else "POST"), path, body, dict(headers or {}))
-            got = connection.getresponse()
-            return Answer(got.status, got.read(), {name.lower(): value for name, value in got.getheaders()})
-        finally:
-            connection.close()
+        return ask_over(connection, path, method or ("GET" if body is None else "POST"), body, headers)
 
     def status(self, path: str, **how) -> int:
         """0 where nobody answers."""
@@ -236,9 +198,9 @@ class Up:
 
     def ready(self, *families: str) -> "Up":
         """Wait until every Serving is ready, and these families are among them."""
-        wait(lambda: self.status("/readyz") == 200, 60, "/readyz")
+        until(lambda: self.status("/readyz") == 200, 60, "/readyz")
         for family in families or ("photos",):
-            wait(lambda family=family: self.status(f"/v1/search/{family}") == 200, 60, f"a family {family} that is served")
+            until(lambda family=family: self.status(f"/v1/search/{family}") == 200, 60, f"a family {family} that is served")
         return self
 
     def processes(self, module: str, of: int | None = None) -> list[int]:
@@ -299,10 +261,29 @@ def killed_run(home) -> Callable[..., None]:
             env={**os.environ, "LYKEION_HOME": str(home)},
         )
         try:
-            wait(lambda: when() or process.poll() is not None, 60, "the moment to kill it")
+            until(lambda: when() or process.poll() is not None, 60, "the moment to kill it")
             assert process.poll() is None, "it had ended before"
         finally:
             process.kill()
             process.wait()
 
     return run
+
+
+@pytest.fixture
+def halting(tmp_path):
+    """A pipeline of two steps that note that they ran; the second one waits for a file. (its file, the notes, the file to make)"""
+    ran, go = tmp_path / "ran", tmp_path / "go"
+    (tmp_path / "halting.py").write_text(
+        "import time\nfrom pathlib import Path\nfrom lykeion import Input, Output, component\n\n\n"
+        "def note(name: str) -> None:\n"
+        f"    with Path({str(ran)!r}).open('a') as file:\n        file.write(name + '\\n')\n\n\n"
+        "@component\ndef a(out: Output) -> None:\n    note('a')\n    (out.path / 'x').write_text('x')\n\n\n"
+        "@component\ndef b(x: Input, out: Output) -> None:\n    note('b')\n    print('waits', flush=True)\n"
+        f"    while not Path({str(go)!r}).exists():\n        time.sleep(0.05)\n"
+    )
+    (tmp_path / "halting.yaml").write_text(
+        "apiVersion: lykeion.dev/v1alpha1\nkind: Pipeline\nmetadata: {name: halting}\nspec:\n  steps:\n"
+        "    - {name: a, component: './halting.py:a'}\n    - {name: b, component: './halting.py:b', inputs: {x: a.out}}\n"
+    )
+    return tmp_path / "halting.yaml", ran, go

@@ -19,8 +19,9 @@ from lykeion.adapters.containers.bubblewrap import Bubblewrap
 from lykeion.adapters.containers.images import root_of
 from lykeion.adapters.containers.podman import Podman
 from lykeion.adapters.images.store import Store
+from lykeion.testing.servers import until
 
-from .conftest import ROOT, wait
+from .conftest import ROOT
 
 CONTAINERD = ROOT / ".cache/bin/containerd-v2.4.2"
 NOBODY = 65532
@@ -127,7 +128,7 @@ def containerd(own: Path, *archives: Path) -> Iterator[Start]:
         return [str(word) for word in (*ctr, "run", "--rm", "--read-only", *drops, *seen, image, f"c-{next(numbers)}", *words)]
 
     try:
-        wait(lambda: subprocess.run([*ctr, "version"], capture_output=True, check=False).returncode == 0, 30, "containerd")
+        until(lambda: subprocess.run([*ctr, "version"], capture_output=True, check=False).returncode == 0, 30, "containerd")
         for archive in archives:
             ran(*ctr, "images", "import", archive)
         yield start

@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 
 from lykeion.testing.registries import DEBIAN, RealRegistry, registry_program
+from lykeion.testing.servers import until
 
-from .conftest import LYKEION, PHOTO_SEARCH, ROOT, Cli, command_line, draw_catalogue, wait
+from .conftest import LYKEION, PHOTO_SEARCH, ROOT, Cli, command_line, draw_catalogue
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]  # the first build fetches a base and packages
 WORDS = ROOT / "examples" / "01-one-step"
@@ -182,7 +183,7 @@ def test_what_one_home_publishes_another_builds_and_serves(tmp_path, base, regis
         def said() -> str:
             return shown.read_text() if shown.exists() else ""
 
-        wait(lambda: "drawn@stable names version 1" in said(), 240, f"the alias: {said()[-800:]}")
+        until(lambda: "drawn@stable names version 1" in said(), 240, f"the alias: {said()[-800:]}")
         photo = catalogue.parent / "ring-red-0.png"
         found = serving("search", "drawn", photo, "-k", "1", "-o", "json").json
         assert found["items"][0]["id"] == "ring-red-0"

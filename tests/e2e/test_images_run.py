@@ -22,9 +22,9 @@ from lykeion.core.images.places import DOCUMENTS, VOLUME
 from lykeion.core.serving.names import cover_document, load_document
 from lykeion.core.values import ModelVersion
 from lykeion.testing.families import entry, write_document
-from lykeion.testing.servers import ask
+from lykeion.testing.servers import ask, until
 
-from .conftest import PHOTO_SEARCH, Indexed, command_line, draw_catalogue, wait
+from .conftest import PHOTO_SEARCH, Indexed, command_line, draw_catalogue
 from .contained import Mount, Start, bubblewrap, containerd, given_away, podman, ran, reachable
 
 pytestmark = [
@@ -147,7 +147,7 @@ def serving(command: list[str], socket: Path, log: Path) -> Iterator[list[str]]:
         return told["addresses"] if told["ready"] else []
 
     try:
-        yield wait(addresses, 60, f"{socket} is ready")
+        yield until(addresses, 60, f"{socket} is ready")
         process.terminate()
         assert process.wait(30) == 0, log.read_text()
     finally:

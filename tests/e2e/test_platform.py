@@ -5,12 +5,13 @@ import json
 import os
 import signal
 import socket
-import threading
 import time
 from collections import Counter
 from contextlib import ExitStack
 
 import pytest
+
+from lykeion.testing.servers import Crowd
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -133,46 +134,34 @@ def test_a_failing_step_beside_the_platform_is_told_and_the_platform_stays(site,
     assert site.status("/readyz") == 200
 
 
-class Shoppers:
-    """Threads that ask without a pause, and remember each answer: a version, or what went wrong."""
+class Shoppers(Crowd):
+    """Ask without a pause, and remember each answer: a version, or what went wrong."""
 
     def __init__(self, up, picture, threads=4):
+        super().__init__(threads)
         self.up, self.picture = up, picture
         self.seen = Counter()
         self.wrong = []
         self.last = {}
-        self.over = threading.Event()
-        self.threads = [threading.Thread(target=self.shop, args=(number,), daemon=True) for number in range(threads)]
 
-    def shop(self, number):
-        while not self.over.is_set():
-            try:
-                answer = self.up.search(self.picture, "?k=3") if number % 2 else self.up.by("?k=3", item="ring-red-9")
-            except (OSError, http.client.HTTPException) as error:
-                self.wrong.append(repr(error))
-                continue
-            if answer.status != 200:
-                self.wrong.append(answer.body)
-                continue
-            found = answer.json
-            if found["partial"] or found["items"][0]["id"] != "ring-red-0":
-                self.wrong.append(answer.body)
-            version = tuple(one["version"] for one in found["indexes"])
-            self.seen[version] += 1
-            self.last[number] = version
+    def once(self, number):
+        try:
+            answer = self.up.search(self.picture, "?k=3") if number % 2 else self.up.by("?k=3", item="ring-red-9")
+        except (OSError, http.client.HTTPException) as error:
+            self.wrong.append(repr(error))
+            return
+        if answer.status != 200:
+            self.wrong.append(answer.body)
+            return
+        found = answer.json
+        if found["partial"] or found["items"][0]["id"] != "ring-red-0":
+            self.wrong.append(answer.body)
+        version = tuple(one["version"] for one in found["indexes"])
+        self.seen[version] += 1
+        self.last[number] = version
 
     def all_see(self, version):
         return len(self.last) == len(self.threads) and set(self.last.values()) == {(version,)}
-
-    def __enter__(self):
-        for thread in self.threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.over.set()
-        for thread in self.threads:
-            thread.join(40)
 
 
 def loaded(home):
@@ -283,8 +272,8 @@ def test_when_it_is_killed_nothing_runs_on_and_a_new_one_serves(platform, own, r
         assert ids(again.ready().search(own.picture("ring-red-0"), "?k=2")) == ["ring-red-0", "ring-red-9"]
 
 
-def test_when_it_is_killed_in_the_middle_of_a_training_the_next_one_finishes_it(own, tmp_path, running_of, until, start_up):
-    file, ran, go = halting(tmp_path)
+def test_when_it_is_killed_in_the_middle_of_a_training_the_next_one_finishes_it(own, halting, running_of, until, start_up):
+    file, ran, go = halting
     with ExitStack() as stack:
         first = start_up(own.home)
         stack.callback(lambda: first.process.poll() is None and first.end())
@@ -300,27 +289,9 @@ def test_when_it_is_killed_in_the_middle_of_a_training_the_next_one_finishes_it(
     assert ran.read_text().split() == ["a", "b", "b"]
 
 
-def halting(folder):
-    """A pipeline whose first step is quick, and whose second one waits for a file. Its steps write down that they ran."""
-    ran, go = folder / "ran", folder / "go"
-    (folder / "halting.py").write_text(
-        "import time\nfrom pathlib import Path\nfrom lykeion import Input, Output, component\n\n\n"
-        "def note(name: str) -> None:\n"
-        f"    with Path({str(ran)!r}).open('a') as file:\n        file.write(name + '\\n')\n\n\n"
-        "@component\ndef a(out: Output) -> None:\n    note('a')\n    (out.path / 'x').write_text('x')\n\n\n"
-        "@component\ndef b(x: Input, out: Output) -> None:\n    note('b')\n    print('waits', flush=True)\n"
-        f"    while not Path({str(go)!r}).exists():\n        time.sleep(0.05)\n"
-    )
-    (folder / "halting.yaml").write_text(
-        "apiVersion: lykeion.dev/v1alpha1\nkind: Pipeline\nmetadata: {name: halting}\nspec:\n  steps:\n"
-        "    - {name: a, component: './halting.py:a'}\n    - {name: b, component: './halting.py:b', inputs: {x: a.out}}\n"
-    )
-    return folder / "halting.yaml", ran, go
-
-
 @pytest.mark.parametrize("next_command", ["run", "rerun", "up"])
-def test_a_run_that_was_killed_is_finished_by_the_next(home, cli, tmp_path, running_of, until, start_up, killed_run, next_command):
-    file, ran, go = halting(tmp_path)
+def test_a_run_that_was_killed_is_finished_by_the_next(home, cli, halting, running_of, until, start_up, killed_run, next_command):
+    file, ran, go = halting
     killed_run(file, when=lambda: ran.exists() and "b" in ran.read_text())
     until(lambda: not running_of(home), 30, "nothing that runs on")
     go.touch()

@@ -4,36 +4,17 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from lykeion.testing.commands import LYKEION
+
 pytestmark = pytest.mark.timeout(240)
 
 ROOT = Path(__file__).parents[2]
-LYKEION = Path(sys.executable).with_name("lykeion")
 WORDS = "examples/01-one-step/pipeline.yaml"
-
-
-@pytest.fixture
-def halting(tmp_path):
-    """A pipeline of two steps that note that they ran; the second one waits for a file. (its file, the notes, the file to make)"""
-    ran, go = tmp_path / "ran", tmp_path / "go"
-    (tmp_path / "halting.py").write_text(
-        "import time\nfrom pathlib import Path\nfrom lykeion import Input, Output, component\n\n\n"
-        "def note(name: str) -> None:\n"
-        f"    with Path({str(ran)!r}).open('a') as file:\n        file.write(name + '\\n')\n\n\n"
-        "@component\ndef a(out: Output) -> None:\n    note('a')\n    (out.path / 'x').write_text('x')\n\n\n"
-        "@component\ndef b(x: Input, out: Output) -> None:\n    note('b')\n    print('waits', flush=True)\n"
-        f"    while not Path({str(go)!r}).exists():\n        time.sleep(0.05)\n"
-    )
-    (tmp_path / "halting.yaml").write_text(
-        "apiVersion: lykeion.dev/v1alpha1\nkind: Pipeline\nmetadata: {name: halting}\nspec:\n  steps:\n"
-        "    - {name: a, component: './halting.py:a'}\n    - {name: b, component: './halting.py:b', inputs: {x: a.out}}\n"
-    )
-    return tmp_path / "halting.yaml", ran, go
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,7 @@ import pytest
 from lykeion.adapters.local.containment import HOME_TOKEN, tokened
 from lykeion.adapters.volume.faults import VARIABLE
 from lykeion.adapters.volume.outputs import DirectoryOutputs
+from lykeion.testing.servers import until
 
 DRIVER = Path(__file__).with_name("kills_driver.py")
 spec = importlib.util.spec_from_file_location("kills_driver", DRIVER)
@@ -27,13 +28,6 @@ spec.loader.exec_module(driver)
 
 GONE_SECONDS = 1.0
 MANY = 1000
-
-
-def eventually(holds: Callable[[], object], seconds: float, what: str) -> None:
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end, what
-        time.sleep(0.005)
 
 
 class Install:
@@ -82,7 +76,7 @@ class Install:
         self.nothing_runs()
 
     def nothing_runs(self) -> None:
-        eventually(lambda: not self.processes(), GONE_SECONDS, f"still running: {self.processes()}")
+        until(lambda: not self.processes(), GONE_SECONDS, "the end of them all", every=0.005, seen=self.processes)
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from PIL import Image
 
 from lykeion.servers.direct import search
 from lykeion.testing.families import draw, entry, write_document, write_family
-from lykeion.testing.servers import Running, ask, until
+from lykeion.testing.servers import Crowd, Running, ask, until
 
 LOAD, COVER = "photos-index-load", "photos-cover"
 JSON = {"content-type": "application/json"}
@@ -291,30 +291,18 @@ def test_metrics_of_all_workers_are_told_together(served):
     assert 'lykeion_index_rows{family="photos",version="1"} 60.0' in served.index.metrics()
 
 
-class Load:
-    """Questions one after the other from several threads, until told; what came back is counted."""
+class Load(Crowd):
+    """Questions one after the other from several threads; what came back is counted."""
 
     def __init__(self, served, threads=3):
-        self.served, self.over, self.seen = served, threading.Event(), Counter()
+        super().__init__(threads)
+        self.served, self.seen = served, Counter()
         self.lock = threading.Lock()
-        self.threads = [threading.Thread(target=self.run, args=(number,)) for number in range(threads)]
 
-    def __enter__(self):
-        for thread in self.threads:
-            thread.start()
-        return self
+    def once(self, number):
+        self.note(self.answer({"vector": self.served.family.vectors[number].tolist()}, number % 2))
 
-    def __exit__(self, *_):
-        self.over.set()
-        for thread in self.threads:
-            thread.join(20)
-
-    def run(self, number):
-        question = {"vector": self.served.family.vectors[number].tolist()}
-        while not self.over.is_set():
-            self.note(self.once(question, number % 2))
-
-    def once(self, question, worker):
+    def answer(self, question, worker):
         try:
             answer = self.served.by("?k=3", worker=worker, **question)
         except OSError as error:

@@ -1,5 +1,6 @@
 """Starting servers as an engine would, and asking them over their Unix sockets; every wait is bounded."""
 
+import asyncio
 import http.client
 import json
 import os
@@ -7,8 +8,9 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -34,6 +36,8 @@ class UnixConnection(http.client.HTTPConnection):
 
 @dataclass(frozen=True)
 class Answer:
+    """Of a request. The headers' names are in small letters."""
+
     status: int
     body: bytes
     headers: Mapping[str, str]
@@ -43,25 +47,81 @@ class Answer:
         return json.loads(self.body)
 
 
+def answer_of(sent: Sequence[Mapping[str, Any]]) -> Answer:
+    """From what an ASGI application has sent."""
+    headers = {name.decode().lower(): value.decode() for name, value in sent[0]["headers"]}
+    return Answer(sent[0]["status"], b"".join(message.get("body", b"") for message in sent[1:]), headers)
+
+
 def ask(path: str | Path, target: str, method: str = "GET", body: bytes | None = None, headers: Mapping[str, str] | None = None) -> Answer:
-    connection = UnixConnection(str(path).removeprefix("unix:"))
+    return ask_over(UnixConnection(str(path).removeprefix("unix:")), target, method, body, headers)
+
+
+def ask_over(
+    connection: http.client.HTTPConnection, target: str, method: str, body: bytes | None, headers: Mapping[str, str] | None = None
+) -> Answer:
+    """One request, and the connection's end. Raises OSError or HTTPException where nobody answers."""
     try:
         connection.request(method, target, body, dict(headers or {}))
         got = connection.getresponse()
-        return Answer(got.status, got.read(), dict(got.headers))
+        return Answer(got.status, got.read(), {name.lower(): value for name, value in got.getheaders()})
     finally:
         connection.close()
 
 
-def until(found: Callable[[], T], seconds: float = 20.0, what: str = "what was waited for") -> T:
-    """The first answer that is true. AssertionError when there was none in time."""
+def until(
+    found: Callable[[], T],
+    seconds: float = 60.0,
+    what: str = "what was waited for",
+    *,
+    rest: Callable[[float], object] = time.sleep,
+    every: float = 0.02,
+    seen: Callable[[], object] = str,
+) -> T:
+    """The first answer that is true. AssertionError when there was none in time, with what was `seen` instead.
+
+    `rest` lets time pass between two looks, `every` is how much.
+    """
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         answer = found()
         if answer:
             return answer
-        time.sleep(0.02)
-    raise AssertionError(f"{what} did not come about in {seconds} s")
+        rest(every)
+    raise AssertionError(f"{what} did not come about in {seconds} s {seen()}".rstrip())
+
+
+async def until_others(found: Callable[[], object], seconds: float = 20.0) -> None:
+    """Let the others of this loop go on until it is true."""
+    end = time.monotonic() + seconds
+    while not found():
+        assert time.monotonic() < end, f"what was waited for did not come about in {seconds} s"
+        await asyncio.sleep(0.002)
+
+
+class Crowd:
+    """Threads that ask over and over, from `with` to `with`'s end: each does `once(its number)` after `once(its number)`."""
+
+    def __init__(self, threads: int) -> None:
+        self.over = threading.Event()
+        self.threads = [threading.Thread(target=self.run, args=(number,), daemon=True) for number in range(threads)]
+
+    def once(self, number: int) -> None:
+        raise NotImplementedError
+
+    def run(self, number: int) -> None:
+        while not self.over.is_set():
+            self.once(number)
+
+    def __enter__(self) -> Self:
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.over.set()
+        for thread in self.threads:
+            thread.join(40)
 
 
 class Running:

@@ -3,7 +3,6 @@
 import json
 import socket
 import textwrap
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from lykeion.adapters.local.home import Home
 from lykeion.adapters.local.services import Services
 from lykeion.core.values import Child, ModelVersion, Ref, Service
 from lykeion.testing.clock import FakeClock
+from lykeion.testing.servers import until
 
 SERVER = textwrap.dedent(
     """
@@ -87,10 +87,7 @@ class Platform:
         return self.children.observe(OWNER)[name]
 
     def until(self, holds: Callable[[], object], seconds: float = 15.0) -> None:
-        end = time.monotonic() + seconds
-        while not holds():
-            assert time.monotonic() < end, f"did not come to pass: {self.children.observe(OWNER)}"
-            self.children.wait(0.1)
+        until(holds, seconds, rest=self.children.wait, every=0.1, seen=lambda: self.children.observe(OWNER))
 
     def up(self, *options: str, **fields: Any) -> Child:
         self.children.apply(self.service(*options, **fields))

@@ -1,32 +1,18 @@
 """Commands called in this process, each test in a home of its own."""
 
-import json
 import os
 import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from lykeion.assembly import Platform, local
 from lykeion.cli.main import main
+from lykeion.testing.commands import LYKEION, Said
+from lykeion.testing.servers import until
 
-LYKEION = Path(sys.executable).with_name("lykeion")
 HEAD = "apiVersion: lykeion.dev/v1alpha1\nkind: Pipeline\n"
-
-
-@dataclass(frozen=True)
-class Said:
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self):
-        return json.loads(self.out)
 
 
 @pytest.fixture
@@ -97,12 +83,6 @@ def beside(home) -> Iterator[Callable[..., subprocess.Popen[str]]]:
             process.communicate()
 
 
-@pytest.fixture
-def until() -> Callable[..., None]:
-    def wait(true: Callable[[], object], seconds: float = 60) -> None:
-        end = time.monotonic() + seconds
-        while not true():
-            assert time.monotonic() < end, "it did not become true in time"
-            time.sleep(0.02)
-
-    return wait
+@pytest.fixture(name="until")
+def until_in_this_test() -> Callable[..., object]:
+    return until

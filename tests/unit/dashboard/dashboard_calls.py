@@ -16,6 +16,7 @@ from lykeion.dashboard.app import make_app, make_state
 from lykeion.dashboard.context import Context, State
 from lykeion.repository import Repository, open_repository
 from lykeion.testing.resources import FakeResources
+from lykeion.testing.servers import Answer, answer_of
 
 TOKEN = "the-token"
 PIPELINE = """
@@ -37,17 +38,6 @@ class Clock:
     def now(self) -> datetime:
         self.time += timedelta(seconds=1)
         return self.time
-
-
-@dataclass(frozen=True)
-class Answer:
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.body)
 
 
 @dataclass
@@ -141,9 +131,7 @@ async def call(
         "http_version": "1.1",
     }
     await app(scope, receive, send)
-    start = sent[0]
-    said = {name.decode().lower(): value.decode() for name, value in start["headers"]}
-    return Answer(start["status"], said, b"".join(message.get("body", b"") for message in sent[1:]))
+    return answer_of(sent)
 
 
 def run_in(platform: Platform, case: Callable[[ASGIApp, State], Any]) -> None:

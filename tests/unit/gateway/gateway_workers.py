@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lykeion.servers.gateway import Gateway
+from lykeion.testing.servers import Answer, answer_of
 
 
 @dataclass
@@ -82,17 +83,6 @@ async def read_chunks(reader: asyncio.StreamReader) -> bytes:
     return body
 
 
-@dataclass(frozen=True)
-class Answer:
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.body)
-
-
 async def ask(
     gateway: Gateway,
     path: str = "/v1/search/a",
@@ -131,10 +121,8 @@ async def ask(
     }
     await gateway(scope, receive, send)
     if leaves:
-        return Answer(0, {}, b"")
-    start = sent[0]
-    said = {name.decode(): value.decode() for name, value in start["headers"]}
-    return Answer(start["status"], said, b"".join(message.get("body", b"") for message in sent[1:]))
+        return Answer(0, b"", {})
+    return answer_of(sent)
 
 
 @dataclass

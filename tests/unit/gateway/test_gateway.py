@@ -7,16 +7,9 @@ import pytest
 from gateway_workers import Place, ask
 
 from lykeion.servers.gateway import KEPT_BODY, LARGEST_BODY, Gateway
+from lykeion.testing.servers import until_others
 
 Case = Callable[[Gateway], Awaitable[None]]
-
-
-async def until(true: Callable[[], bool], seconds: float = 10.0) -> None:
-    for _ in range(int(seconds / 0.002)):
-        if true():
-            return
-        await asyncio.sleep(0.002)
-    raise AssertionError("it did not come to that in time")
 
 
 def run(place: Place, case: Case, **options: object) -> None:
@@ -194,7 +187,7 @@ def test_no_request_is_lost_while_workers_are_replaced_all_the_time(place: Place
             place.route(("a", 100, [fresh.address]))
             workers.append(fresh)
             seen = len(statuses)
-            await until(lambda seen=seen: len(statuses) >= seen + 20)
+            await until_others(lambda seen=seen: len(statuses) >= seen + 20)
         done.set()
         await asyncio.gather(*askers)
         assert set(statuses) == {200}

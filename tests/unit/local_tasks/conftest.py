@@ -1,7 +1,6 @@
 """An engine on a home of its own, and components to run in it."""
 
 import os
-import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from hashlib import sha256
@@ -13,6 +12,7 @@ from lykeion.adapters.local.containment import HOME_TOKEN, tokened
 from lykeion.adapters.local.tasks import Tasks
 from lykeion.core.pipelines.contract import StepFile
 from lykeion.core.values import Child, Ref, Resources, Task
+from lykeion.testing.servers import until
 
 OWNER = Ref("Training", "monthly")
 RUNNER = "lykeion.components.runner:run"
@@ -46,11 +46,8 @@ class Engine:
         self.home = home
         self.tasks = Tasks(home, runner=RUNNER, **{"slots": 2, **given})
 
-    def until(self, holds: Callable[[], object], what: str = "") -> None:
-        end = time.monotonic() + PATIENCE
-        while not holds():
-            assert time.monotonic() < end, f"{what or 'it'} took too long: {self.children()}"
-            self.tasks.wait(0.05)
+    def until(self, holds: Callable[[], object], what: str = "it") -> None:
+        until(holds, PATIENCE, what, rest=self.tasks.wait, every=0.05, seen=self.children)
 
     def children(self) -> dict[str, Child]:
         return dict(self.tasks.observe(OWNER))

@@ -436,7 +436,8 @@ def test_a_full_volume_delays_but_loses_nothing(engine, monkeypatch):
     engine.until(lambda: engine.children()["monthly.make.1"].phase == "Succeeded")
 
 
-def test_a_publication_that_finds_no_room_is_tried_again(engine, monkeypatch):
+def finds_no_room(engine, monkeypatch):
+    """Start a task, and wait until its outputs find no room; returns what makes some."""
     monkeypatch.setattr(module, "RETRY_SECONDS", 0.05)
     publish = engine.tasks.outputs.publish
 
@@ -446,24 +447,21 @@ def test_a_publication_that_finds_no_room_is_tried_again(engine, monkeypatch):
     monkeypatch.setattr(engine.tasks.outputs, "publish", full)
     engine.tasks.start(task_of("make"))
     engine.until(lambda: engine.children()["monthly.make.1"].reason == "DiskFull")
+    return lambda: monkeypatch.setattr(engine.tasks.outputs, "publish", publish)
+
+
+def test_a_publication_that_finds_no_room_is_tried_again(engine, monkeypatch):
+    room = finds_no_room(engine, monkeypatch)
     assert engine.children()["monthly.make.1"].phase == "Running"
-    monkeypatch.setattr(engine.tasks.outputs, "publish", publish)
+    room()
     engine.until(lambda: engine.children()["monthly.make.1"].phase == "Succeeded")
     assert (engine.children()["monthly.make.1"].reason, read(engine, "make")) == ("", "hello")
 
 
 def test_a_task_can_be_cancelled_while_its_outputs_wait_for_room(engine, monkeypatch):
-    monkeypatch.setattr(module, "RETRY_SECONDS", 0.05)
-    publish = engine.tasks.outputs.publish
-
-    def full(*given):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(engine.tasks.outputs, "publish", full)
-    engine.tasks.start(task_of("make"))
-    engine.until(lambda: engine.children()["monthly.make.1"].reason == "DiskFull")
+    room = finds_no_room(engine, monkeypatch)
     engine.tasks.cancel("monthly.make.1")
-    monkeypatch.setattr(engine.tasks.outputs, "publish", publish)
+    room()
     engine.until(lambda: engine.children()["monthly.make.1"].phase == "Failed")
     assert engine.children()["monthly.make.1"].reason == "Cancelled"
     assert engine.tasks.outputs.find(key_of("make")) is not None  # it was finished, and is kept

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -20,7 +19,7 @@ from lykeion.servers.proxy import Proxy
 from lykeion.servers.proxy_numbers import ProxyNumbers
 from lykeion.servers.shelf import Shelf
 from lykeion.testing.families import Family, entry, write_document
-from lykeion.testing.servers import Answer
+from lykeion.testing.servers import Answer, answer_of
 
 COVER = "photos-cover"
 
@@ -86,10 +85,9 @@ class Asked:
 
         given = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
         await self.proxy({"type": "http", "path": path, "method": method, "query_string": query.encode(), "headers": given}, receive, send)
-        start, end = sent
-        told = {name.decode(): value.decode() for name, value in start["headers"]}
-        assert int(told["content-length"]) == len(end["body"]) or method == "HEAD"
-        return Answer(start["status"], end["body"], told)
+        answer = answer_of(sent)
+        assert int(answer.headers["content-length"]) == len(answer.body) or method == "HEAD"
+        return answer
 
     async def close(self) -> None:
         self.proxy.close()
@@ -108,11 +106,3 @@ def within(folder: Path, volume: Path, story: Callable[[Asked], Awaitable[Any]],
             await asked.close()
 
     return asyncio.run(told())
-
-
-async def until(true: Callable[[], object], seconds: float = 20.0) -> None:
-    """Let the others of this loop go on until it is true."""
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, "it did not become true in time"
-        await asyncio.sleep(0.002)

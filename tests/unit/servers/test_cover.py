@@ -6,13 +6,14 @@ import shutil
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from search_servers import cover_of, until, within
+from search_servers import cover_of, within
 
 from lykeion.core.content import canonical
 from lykeion.servers import cover as cover_module
 from lykeion.servers.cover import servers_of
 from lykeion.servers.proxy_server import report
 from lykeion.testing.families import entry, write_family
+from lykeion.testing.servers import until_others
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-9, 9) | st.text(max_size=5),
@@ -107,7 +108,7 @@ def test_a_new_cover_answers_at_once_but_is_acknowledged_only_when_the_queries_u
         second = photos.write(cover(shops, shops.families[1]))
         with old.used(), old.used():
             following = asyncio.create_task(photos.covers.follow())
-            await until(lambda: photos.covers.current is not old)
+            await until_others(lambda: photos.covers.current is not old)
             assert photos.covers.current.digest == second
             assert photos.covers.acknowledged == first
         await following

@@ -10,7 +10,7 @@ import grpc
 import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry
-from search_servers import index_server, until
+from search_servers import index_server
 
 from lykeion.core.values import ModelVersion
 from lykeion.servers.documents import Follower
@@ -19,6 +19,7 @@ from lykeion.servers.index_server import Following, IndexNumbers
 from lykeion.servers.index_service import MOST_VECTORS, SERVICE
 from lykeion.servers.shelf import Shelf
 from lykeion.testing.families import entry, write_document, write_family
+from lykeion.testing.servers import until_others
 
 
 @pytest.fixture
@@ -110,7 +111,7 @@ def test_a_server_that_comes_back_is_waited_for_within_the_deadline(shops, socke
     async def story():
         client = IndexClient([f"unix:{sockets / 'i'}"], [digest])
         asked = asyncio.create_task(client.search(rows(1), 24, 3, (), time.monotonic() + 20))
-        await until(lambda: client.lost_since is not None)
+        await until_others(lambda: client.lost_since is not None)
         with index_server(shops.volume, sockets / "i", shops.first.index):
             reply = await asked
             assert client.lost_since is None

@@ -71,6 +71,17 @@ class Model:
             if held is not None:
                 assert asked <= {one["version"] for one in held["load"]}
 
+    def take(self, step):
+        match step:
+            case ("publish", version):
+                self.stable = version
+            case ("decide", which):
+                self.decide(which)
+            case ("apply", which, worker):
+                self.workers[which][worker] = self.documents[which]
+            case (_, which, worker):
+                self.workers[which][worker] = None
+
 
 @settings(max_examples=120, deadline=None)
 @given(st.lists(steps, min_size=15, max_size=60))
@@ -79,14 +90,7 @@ def test_no_proxy_worker_asks_for_what_an_index_worker_has_let_go(given_steps):
     model.stable = 1
     model.calm_down()
     for step in given_steps:
-        if step[0] == "publish":
-            model.stable = step[1]
-        elif step[0] == "decide":
-            model.decide(step[1])
-        elif step[0] == "apply":
-            model.workers[step[1]][step[2]] = model.documents[step[1]]
-        else:
-            model.workers[step[1]][step[2]] = None
+        model.take(step)
         model.check()
 
 
@@ -96,12 +100,7 @@ def test_when_things_calm_down_the_last_version_is_served_and_alone(given_steps)
     model = Model()
     model.stable = 1
     for step in [*given_steps, ("publish", 9)]:
-        if step[0] == "publish":
-            model.stable = step[1]
-        elif step[0] == "decide":
-            model.decide(step[1])
-        elif step[0] == "apply":
-            model.workers[step[1]][step[2]] = model.documents[step[1]]
+        model.take(step)
     model.calm_down()
     assert [one["version"] for one in model.documents["photos"]["indexes"]] == [9]
     assert [one["version"] for one in model.documents["photos-index"]["load"]] == [9]
