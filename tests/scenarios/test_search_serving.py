@@ -118,6 +118,37 @@ def test_pages_follow_one_another_without_gap_or_repetition(served):
     assert len(set(seen)) == 59
 
 
+def test_the_same_picture_of_several_items_is_shown_once_where_that_is_asked_for(served):
+    other = write_family(served.volume, version=6, items=40, seed=3, copies=29)
+    served.index.acknowledged(LOAD, served.load(served.family, other))
+    served.proxy.acknowledged(COVER, served.cover(other))
+    question = {"vector": other.vectors[0].tolist()}
+    copies = ["item-00000", *(f"item-{number:05d}" for number in range(11, 40))]
+    plain = served.by("?k=30", **question).json["items"]
+    assert [item["id"] for item in plain] == copies
+    answer = served.by("?k=5&collapse=0.98", **question).json
+    first, *others = answer["items"]
+    assert [first["id"], *first["duplicates"]] == copies[: len(first["duplicates"]) + 1]
+    assert first["duplicates"]
+    assert len(others) == 4
+    assert not set(copies) & {item["id"] for item in others}
+    assert all(item["duplicates"] == [] for item in others)
+    rest = served.by(f"?k=5&collapse=0.98&next={answer['next']}", **question).json["items"]
+    together = served.by("?k=10&collapse=0.98", **question).json["items"]
+    assert [item["id"] for item in together] == [item["id"] for item in answer["items"] + rest]
+    direct = search(
+        lambda selector: mounted(served, other, selector), "photos", json.dumps(question).encode(), is_json=True, k=5, collapse=0.98
+    )
+    assert direct["items"] == answer["items"]
+    served.proxy.acknowledged(COVER, served.cover(served.family))
+    served.index.acknowledged(LOAD, served.load(served.family))
+
+
+def mounted(served, family, selector):
+    found = family.space if selector.startswith("photos-space@sha256:") else family.index
+    return found, served.volume / found.path
+
+
 def test_what_is_served_is_told(served):
     told = ask(served.http[0], "/v1/search/photos").json
     assert told["family"] == "photos"
@@ -156,13 +187,9 @@ def test_values_are_added_up_over_index_servers_and_not_told_while_one_is_silent
 
 
 def test_without_servers_the_answer_is_the_same(served):
-    def mounted(selector):
-        found = served.family.space if selector.startswith("photos-space@sha256:") else served.family.index
-        return found, served.volume / found.path
-
     picture = served.family.pictures["item-00020"]
     asked = served.post(picture, "?k=4&filter=category:lamps").json
-    direct = search(mounted, "photos", picture, k=4, filters=["category:lamps"])
+    direct = search(lambda selector: mounted(served, served.family, selector), "photos", picture, k=4, filters=["category:lamps"])
     for answer in (asked, direct):
         answer.pop("request_id")
         answer.pop("took_ms")

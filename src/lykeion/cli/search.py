@@ -15,6 +15,7 @@ from lykeion.assembly import Platform, local
 from lykeion.cli.printing import emit, rows
 from lykeion.errors import Invalid, LykeionError, NotFound, Problem, Unavailable
 from lykeion.servers.direct import search
+from lykeion.servers.question import check_collapse
 
 TIMEOUT = 30.0
 PATIENCE = 30.0  # seconds for what was just published to begin to answer
@@ -29,19 +30,27 @@ def arguments(parser: ArgumentParser, _: str) -> None:
     parser.add_argument(
         "--filter", action="append", default=[], metavar="F:V", help="category:shoes, price:<5000, status:a|b; repeated: all hold"
     )
+    parser.add_argument(
+        "--collapse",
+        metavar="COSINE",
+        help="items that show the same picture become one: from this likeness on (0.98, say) two are the same",
+    )
 
 
 def main(args: Namespace) -> int:
     if (args.photo is None) == (args.item is None):
         raise Invalid([Problem("give either a picture file or --item", remedy="lykeion search photos shoe.jpg")])
     body = json.dumps({"item": args.item}).encode() if args.item else read(args.photo)
+    collapse = None if args.collapse is None else check_collapse(args.collapse)
     with local(args.home) as platform:
         url = running_at(platform.home)
         if url is not None:
-            request = asked(url, args.family, body, args.k, args.filter, "application/json" if args.item else "application/octet-stream")
+            request = asked(
+                url, args.family, body, args.k, args.filter, args.collapse, "application/json" if args.item else "application/octet-stream"
+            )
             answer = ask(url, args.family, request, platform)
         else:
-            answer = search(platform.mounted, args.family, body, is_json=bool(args.item), k=args.k, filters=args.filter)
+            answer = search(platform.mounted, args.family, body, is_json=bool(args.item), k=args.k, filters=args.filter, collapse=collapse)
     lines = (
         (f"{item['score']:.3f}", item["id"], item.get("title"), item.get("category"), item.get("price"), item.get("status"))
         for item in answer["items"]
@@ -57,8 +66,8 @@ def read(photo: Path) -> bytes:
         raise NotFound(f"{photo}: {error.strerror}") from error
 
 
-def asked(url: str, family: str, body: bytes, k: int, filters: list[str], content_type: str) -> Request:
-    query = urlencode([("k", k), *(("filter", one) for one in filters)])
+def asked(url: str, family: str, body: bytes, k: int, filters: list[str], collapse: str | None, content_type: str) -> Request:
+    query = urlencode([("k", k), *(("filter", one) for one in filters), *([("collapse", collapse)] if collapse else [])])
     return Request(f"{url}/v1/search/{quote(family, safe='')}?{query}", data=body, headers={"Content-Type": content_type}, method="POST")
 
 

@@ -124,8 +124,13 @@ class Index:
             scores[number], rows[number] = self._exact.search_among(query, some[some >= 0], k)
         return scores, rows
 
-    def search_items(self, vector: ArrayLike, k: int, filter: Filter | None = None, *, nprobe: int | None = None) -> list[ItemHit]:
-        """The k items most like `vector`, each with its best picture, best first: exactly min(k, items that match). Raises Invalid."""
+    def search_items(
+        self, vector: ArrayLike, k: int, filter: Filter | None = None, *, nprobe: int | None = None, with_vectors: bool = False
+    ) -> list[ItemHit]:
+        """The k items most like `vector`, each with its best picture, best first: exactly min(k, items that match). Raises Invalid.
+
+        with_vectors: also those pictures' own.
+        """
         queries = self._queries(vector)[:1]
         check_k(k)
         found: list[tuple[float, int]] = []
@@ -141,8 +146,14 @@ class Index:
             exact = exact or filled < depth
             depth *= 4
         return [
-            ItemHit(known.pop("id"), score, known.pop("picture"), {name: value for name, value in known.items() if name != "number"})
-            for (score, _), known in zip(found, self.table.read(np.array([row for _, row in found], np.int64)), strict=True)
+            ItemHit(
+                known.pop("id"),
+                score,
+                known.pop("picture"),
+                {name: value for name, value in known.items() if name != "number"},
+                self._exact.vectors[row].astype("<f2").tobytes() if with_vectors else b"",
+            )
+            for (score, row), known in zip(found, self.table.read(np.array([row for _, row in found], np.int64)), strict=True)
         ]
 
     def _is_exact(self, wanted: Filter | None) -> bool:

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from lykeion.core.search.merge import MOST_ITEMS, check_k, depth
+from lykeion.core.search.merge import check_k
 from lykeion.core.serving.names import space_model
 from lykeion.core.values import ModelVersion
 from lykeion.errors import Invalid
 from lykeion.search.index import Index, open_index
 from lykeion.search.space import Space
-from lykeion.servers.answers import Gathered, indexes_of, items_of
+from lykeion.servers.answers import Gathered, first_depth, indexes_of, items_of, next_depth
 from lykeion.servers.problems import Refused
 from lykeion.servers.proxy import checked
 from lykeion.servers.question import Item, Paging, Vector, json_question
@@ -34,7 +34,15 @@ class Directories:
 
 
 def search(
-    mounted: Mounted, family: str, body: bytes, *, is_json: bool = False, k: int = 10, filters: Sequence[str] = (), track: str = "stable"
+    mounted: Mounted,
+    family: str,
+    body: bytes,
+    *,
+    is_json: bool = False,
+    k: int = 10,
+    filters: Sequence[str] = (),
+    collapse: float | None = None,
+    track: str = "stable",
 ) -> dict[str, Any]:
     """What `POST /v1/search/{family}` answers. body: a picture's bytes, or JSON with `item` or `vector`.
 
@@ -44,15 +52,18 @@ def search(
     version, folder = mounted(f"{family}@{track}")
     index = open_index(folder)
     _, space = mounted(f"{space_model(family)}@{index.manifest.generation}")
-    return answer(Directories(version, index, space), body, is_json, Paging(check_k(k), 0, tuple(filters)), started)
+    return answer(Directories(version, index, space), body, is_json, Paging(check_k(k), 0, tuple(filters), collapse), started)
 
 
 def answer(directories: Directories, body: bytes, is_json: bool, paging: Paging, started: float) -> dict[str, Any]:
     index = directories.index
     wanted = index.filter(paging.filters)
     vectors, without = asked(directories, body, is_json)
-    deeper = min(depth(paging.offset, paging.k) + (without is not None), MOST_ITEMS)
-    gathered = Gathered([index.search_items(vector, deeper, wanted) for vector in vectors])
+    deep: int | None = first_depth(paging, without)
+    while deep is not None:
+        with_vectors = paging.collapse is not None
+        gathered = Gathered([index.search_items(vector, deep, wanted, with_vectors=with_vectors) for vector in vectors])
+        deep = next_depth(gathered, paging, without, deep)
     items, following = items_of(gathered, paging, without)
     return {
         "request_id": secrets.token_hex(8),

@@ -62,9 +62,11 @@ class IndexClient:
     turn: int = 0
     lost_since: float | None = None
 
-    async def search(self, vectors: bytes, dimension: int, k: int, filters: Iterable[str], deadline: float) -> SearchReply:
+    async def search(
+        self, vectors: bytes, dimension: int, k: int, filters: Iterable[str], deadline: float, *, with_vectors: bool = False
+    ) -> SearchReply:
         """deadline: of time.monotonic. Raises Unanswered and BadRequest."""
-        request = SearchRequest(vectors=vectors, dimension=dimension, k=k, filters=filters, indexes=self.indexes)
+        request = SearchRequest(vectors=vectors, dimension=dimension, k=k, filters=filters, indexes=self.indexes, with_vectors=with_vectors)
         reply: SearchReply = await self.ask(lambda peer: peer.search, request, deadline, holds_all)
         return reply
 

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1blykeion/servers/index.proto\x12\x10lykeion.index.v1\"`\n\rSearchRequest\x12\x0f\n\x07vectors\x18\x01 \x01(\x0c\x12\x11\n\tdimension\x18\x02 \x01(\r\x12\t\n\x01k\x18\x03 \x01(\r\x12\x0f\n\x07\x66ilters\x18\x04 \x03(\t\x12\x0f\n\x07indexes\x18\x05 \x03(\t\";\n\x0bSearchReply\x12,\n\x07indexes\x18\x01 \x03(\x0b\x32\x1b.lykeion.index.v1.IndexHits\"T\n\tIndexHits\x12\r\n\x05index\x18\x01 \x01(\t\x12\x0f\n\x07problem\x18\x02 \x01(\t\x12\'\n\x07queries\x18\x03 \x03(\x0b\x32\x16.lykeion.index.v1.Hits\"G\n\x04Hits\x12\r\n\x05items\x18\x01 \x03(\t\x12\x0e\n\x06scores\x18\x02 \x01(\x0c\x12\x10\n\x08pictures\x18\x03 \x01(\x0c\x12\x0e\n\x06\x66ields\x18\x04 \x01(\x0c\"/\n\x0eVectorsRequest\x12\x0c\n\x04item\x18\x01 \x01(\t\x12\x0f\n\x07indexes\x18\x02 \x03(\t\"A\n\x0cVectorsReply\x12\r\n\x05index\x18\x01 \x01(\t\x12\x0f\n\x07vectors\x18\x02 \x01(\x0c\x12\x11\n\tdimension\x18\x03 \x01(\r\"\"\n\x0f\x44\x65scribeRequest\x12\x0f\n\x07indexes\x18\x01 \x03(\t\">\n\rDescribeReply\x12-\n\x07indexes\x18\x01 \x03(\x0b\x32\x1c.lykeion.index.v1.IndexFacts\":\n\nIndexFacts\x12\r\n\x05index\x18\x01 \x01(\t\x12\r\n\x05items\x18\x02 \x01(\x04\x12\x0e\n\x06\x66\x61\x63\x65ts\x18\x03 \x01(\x0c\x32\xee\x01\n\x05Index\x12H\n\x06Search\x12\x1f.lykeion.index.v1.SearchRequest\x1a\x1d.lykeion.index.v1.SearchReply\x12K\n\x07Vectors\x12 .lykeion.index.v1.VectorsRequest\x1a\x1e.lykeion.index.v1.VectorsReply\x12N\n\x08\x44\x65scribe\x12!.lykeion.index.v1.DescribeRequest\x1a\x1f.lykeion.index.v1.DescribeReplyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1blykeion/servers/index.proto\x12\x10lykeion.index.v1\"v\n\rSearchRequest\x12\x0f\n\x07vectors\x18\x01 \x01(\x0c\x12\x11\n\tdimension\x18\x02 \x01(\r\x12\t\n\x01k\x18\x03 \x01(\r\x12\x0f\n\x07\x66ilters\x18\x04 \x03(\t\x12\x0f\n\x07indexes\x18\x05 \x03(\t\x12\x14\n\x0cwith_vectors\x18\x06 \x01(\x08\";\n\x0bSearchReply\x12,\n\x07indexes\x18\x01 \x03(\x0b\x32\x1b.lykeion.index.v1.IndexHits\"T\n\tIndexHits\x12\r\n\x05index\x18\x01 \x01(\t\x12\x0f\n\x07problem\x18\x02 \x01(\t\x12\'\n\x07queries\x18\x03 \x03(\x0b\x32\x16.lykeion.index.v1.Hits\"X\n\x04Hits\x12\r\n\x05items\x18\x01 \x03(\t\x12\x0e\n\x06scores\x18\x02 \x01(\x0c\x12\x10\n\x08pictures\x18\x03 \x01(\x0c\x12\x0e\n\x06\x66ields\x18\x04 \x01(\x0c\x12\x0f\n\x07vectors\x18\x05 \x01(\x0c\"/\n\x0eVectorsRequest\x12\x0c\n\x04item\x18\x01 \x01(\t\x12\x0f\n\x07indexes\x18\x02 \x03(\t\"A\n\x0cVectorsReply\x12\r\n\x05index\x18\x01 \x01(\t\x12\x0f\n\x07vectors\x18\x02 \x01(\x0c\x12\x11\n\tdimension\x18\x03 \x01(\r\"\"\n\x0f\x44\x65scribeRequest\x12\x0f\n\x07indexes\x18\x01 \x03(\t\">\n\rDescribeReply\x12-\n\x07indexes\x18\x01 \x03(\x0b\x32\x1c.lykeion.index.v1.IndexFacts\":\n\nIndexFacts\x12\r\n\x05index\x18\x01 \x01(\t\x12\r\n\x05items\x18\x02 \x01(\x04\x12\x0e\n\x06\x66\x61\x63\x65ts\x18\x03 \x01(\x0c\x32\xee\x01\n\x05Index\x12H\n\x06Search\x12\x1f.lykeion.index.v1.SearchRequest\x1a\x1d.lykeion.index.v1.SearchReply\x12K\n\x07Vectors\x12 .lykeion.index.v1.VectorsRequest\x1a\x1e.lykeion.index.v1.VectorsReply\x12N\n\x08\x44\x65scribe\x12!.lykeion.index.v1.DescribeRequest\x1a\x1f.lykeion.index.v1.DescribeReplyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,23 +32,23 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'lykeion.servers.index_pb2',
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_SEARCHREQUEST']._serialized_start=49
-  _globals['_SEARCHREQUEST']._serialized_end=145
-  _globals['_SEARCHREPLY']._serialized_start=147
-  _globals['_SEARCHREPLY']._serialized_end=206
-  _globals['_INDEXHITS']._serialized_start=208
-  _globals['_INDEXHITS']._serialized_end=292
-  _globals['_HITS']._serialized_start=294
-  _globals['_HITS']._serialized_end=365
-  _globals['_VECTORSREQUEST']._serialized_start=367
-  _globals['_VECTORSREQUEST']._serialized_end=414
-  _globals['_VECTORSREPLY']._serialized_start=416
-  _globals['_VECTORSREPLY']._serialized_end=481
-  _globals['_DESCRIBEREQUEST']._serialized_start=483
-  _globals['_DESCRIBEREQUEST']._serialized_end=517
-  _globals['_DESCRIBEREPLY']._serialized_start=519
-  _globals['_DESCRIBEREPLY']._serialized_end=581
-  _globals['_INDEXFACTS']._serialized_start=583
-  _globals['_INDEXFACTS']._serialized_end=641
-  _globals['_INDEX']._serialized_start=644
-  _globals['_INDEX']._serialized_end=882
+  _globals['_SEARCHREQUEST']._serialized_end=167
+  _globals['_SEARCHREPLY']._serialized_start=169
+  _globals['_SEARCHREPLY']._serialized_end=228
+  _globals['_INDEXHITS']._serialized_start=230
+  _globals['_INDEXHITS']._serialized_end=314
+  _globals['_HITS']._serialized_start=316
+  _globals['_HITS']._serialized_end=404
+  _globals['_VECTORSREQUEST']._serialized_start=406
+  _globals['_VECTORSREQUEST']._serialized_end=453
+  _globals['_VECTORSREPLY']._serialized_start=455
+  _globals['_VECTORSREPLY']._serialized_end=520
+  _globals['_DESCRIBEREQUEST']._serialized_start=522
+  _globals['_DESCRIBEREQUEST']._serialized_end=556
+  _globals['_DESCRIBEREPLY']._serialized_start=558
+  _globals['_DESCRIBEREPLY']._serialized_end=620
+  _globals['_INDEXFACTS']._serialized_start=622
+  _globals['_INDEXFACTS']._serialized_end=680
+  _globals['_INDEX']._serialized_start=683
+  _globals['_INDEX']._serialized_end=921
 # @@protoc_insertion_point(module_scope)

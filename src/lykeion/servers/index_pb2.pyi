@@ -7,18 +7,20 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class SearchRequest(_message.Message):
-    __slots__ = ("vectors", "dimension", "k", "filters", "indexes")
+    __slots__ = ("vectors", "dimension", "k", "filters", "indexes", "with_vectors")
     VECTORS_FIELD_NUMBER: _ClassVar[int]
     DIMENSION_FIELD_NUMBER: _ClassVar[int]
     K_FIELD_NUMBER: _ClassVar[int]
     FILTERS_FIELD_NUMBER: _ClassVar[int]
     INDEXES_FIELD_NUMBER: _ClassVar[int]
+    WITH_VECTORS_FIELD_NUMBER: _ClassVar[int]
     vectors: bytes
     dimension: int
     k: int
     filters: _containers.RepeatedScalarFieldContainer[str]
     indexes: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, vectors: _Optional[bytes] = ..., dimension: _Optional[int] = ..., k: _Optional[int] = ..., filters: _Optional[_Iterable[str]] = ..., indexes: _Optional[_Iterable[str]] = ...) -> None: ...
+    with_vectors: bool
+    def __init__(self, vectors: _Optional[bytes] = ..., dimension: _Optional[int] = ..., k: _Optional[int] = ..., filters: _Optional[_Iterable[str]] = ..., indexes: _Optional[_Iterable[str]] = ..., with_vectors: _Optional[bool] = ...) -> None: ...
 
 class SearchReply(_message.Message):
     __slots__ = ("indexes",)
@@ -37,16 +39,18 @@ class IndexHits(_message.Message):
     def __init__(self, index: _Optional[str] = ..., problem: _Optional[str] = ..., queries: _Optional[_Iterable[_Union[Hits, _Mapping]]] = ...) -> None: ...
 
 class Hits(_message.Message):
-    __slots__ = ("items", "scores", "pictures", "fields")
+    __slots__ = ("items", "scores", "pictures", "fields", "vectors")
     ITEMS_FIELD_NUMBER: _ClassVar[int]
     SCORES_FIELD_NUMBER: _ClassVar[int]
     PICTURES_FIELD_NUMBER: _ClassVar[int]
     FIELDS_FIELD_NUMBER: _ClassVar[int]
+    VECTORS_FIELD_NUMBER: _ClassVar[int]
     items: _containers.RepeatedScalarFieldContainer[str]
     scores: bytes
     pictures: bytes
     fields: bytes
-    def __init__(self, items: _Optional[_Iterable[str]] = ..., scores: _Optional[bytes] = ..., pictures: _Optional[bytes] = ..., fields: _Optional[bytes] = ...) -> None: ...
+    vectors: bytes
+    def __init__(self, items: _Optional[_Iterable[str]] = ..., scores: _Optional[bytes] = ..., pictures: _Optional[bytes] = ..., fields: _Optional[bytes] = ..., vectors: _Optional[bytes] = ...) -> None: ...
 
 class VectorsRequest(_message.Message):
     __slots__ = ("item", "indexes")

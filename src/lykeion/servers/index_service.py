@@ -107,7 +107,7 @@ def vectors_of(request: SearchRequest, context: grpc.ServicerContext) -> np.ndar
 def searched(index: Index, vectors: np.ndarray[Any, Any], request: SearchRequest, context: grpc.ServicerContext) -> list[Hits]:
     try:
         wanted = index.filter(request.filters)
-        found = [index.search_items(vector, request.k, wanted) for vector in vectors]
+        found = [index.search_items(vector, request.k, wanted, with_vectors=request.with_vectors) for vector in vectors]
     except Invalid as wrong:
         context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(wrong))
         raise AssertionError from wrong  # abort raises
@@ -120,6 +120,7 @@ def packed(hits: Sequence[ItemHit]) -> Hits:
         scores=np.array([hit.score for hit in hits], "<f4").tobytes(),
         pictures=b"".join(bytes.fromhex(hit.picture) for hit in hits),
         fields=msgspec.json.encode([hit.fields for hit in hits]),
+        vectors=b"".join(hit.vector for hit in hits),
     )
 
 
@@ -128,7 +129,8 @@ def unpacked(hits: Hits) -> list[ItemHit]:
     scores = np.frombuffer(hits.scores, "<f4").tolist()
     pictures = hits.pictures.hex()
     fields = msgspec.json.decode(hits.fields) if hits.fields else []
+    size = len(hits.vectors) // max(1, len(scores))
     return [
-        ItemHit(item, score, pictures[64 * place : 64 * place + 64], fields[place])
+        ItemHit(item, score, pictures[64 * place : 64 * place + 64], fields[place], hits.vectors[size * place : size * (place + 1)])
         for place, (item, score) in enumerate(zip(hits.items, scores, strict=True))
     ]

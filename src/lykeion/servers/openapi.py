@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from lykeion.core.search.collapse import LEAST, MOST
 from lykeion.core.search.merge import MOST_ITEMS
 
 PROBLEMS = {
@@ -35,6 +36,11 @@ FOUND = thing(
         "price": {"type": ["number", "null"]},
         "status": {"type": NULLABLE},
         "picture": text("Path of the picture that was most alike; ?size=64 … 1024."),
+        "duplicates": {
+            "type": "array",
+            "items": text(),
+            "description": "With `collapse`: items that were found and show the same picture, best first.",
+        },
     },
     "id",
     "score",
@@ -91,6 +97,12 @@ QUERY = [
         "description": "FIELD:VALUE, FIELD:A|B, FIELD:<N, FIELD:>=N; repeated filters all hold.",
         "schema": {"type": "array", "items": text()},
         "explode": True,
+    },
+    {
+        "name": "collapse",
+        "in": "query",
+        "description": "Items that show the same picture become one: the cosine from which two pictures count as the same, as 0.98.",
+        "schema": {"type": "number", "minimum": LEAST, "maximum": MOST},
     },
     {"name": "next", "in": "query", "schema": text("As the last answer gave it.")},
 ]

@@ -16,9 +16,9 @@ import msgspec
 import numpy as np
 
 from lykeion.core.search.facets import together, told
-from lykeion.core.search.merge import MOST_ITEMS, depth
+from lykeion.core.search.merge import MOST_ITEMS
 from lykeion.search.picture import PictureError
-from lykeion.servers.answers import Gathered, indexes_of, items_of
+from lykeion.servers.answers import Gathered, first_depth, indexes_of, items_of, next_depth
 from lykeion.servers.cover import Contents, Cover, Covers, Eyes
 from lykeion.servers.index_client import BadRequest, IndexClient, Unanswered
 from lykeion.servers.index_service import FACETS, NOT_HELD, unpacked
@@ -96,9 +96,12 @@ class Proxy:
         gathered = Gathered()
         asked = await self.asked(cover, like, gathered)
         if asked is not None:
-            deeper = min(depth(paging.offset, paging.k) + (asked.without is not None), MOST_ITEMS)
             until = time.monotonic() + self.deadline
-            await all_of([self.ask(server, asked.vectors, cover.dimension, deeper, paging, until, gathered) for server in cover.servers])
+            deep: int | None = first_depth(paging, asked.without)
+            while deep is not None:
+                gathered.hits.clear()
+                await all_of([self.ask(server, asked.vectors, cover.dimension, deep, paging, until, gathered) for server in cover.servers])
+                deep = next_depth(gathered, paging, asked.without, deep)
         items, following = items_of(gathered, paging, asked.without if asked else None)
         if gathered.problems:
             self.numbers.partial()
@@ -125,7 +128,7 @@ class Proxy:
         self, server: IndexClient, vectors: bytes, dimension: int, k: int, paging: Paging, until: float, gathered: Gathered
     ) -> None:
         try:
-            reply = await server.search(vectors, dimension, k, paging.filters, until)
+            reply = await server.search(vectors, dimension, k, paging.filters, until, with_vectors=paging.collapse is not None)
         except BadRequest as wrong:
             raise Refused(400, str(wrong)) from wrong
         except Unanswered as silent:

@@ -1,5 +1,6 @@
 """What a search request asks, read from its URL, headers and body, or refused with a sentence that says why. Pure."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -10,16 +11,17 @@ import msgspec
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from lykeion.core.search.filters import MOST_FILTERS
+from lykeion.core.search.collapse import LEAST, MOST
+from lykeion.core.search.filters import MOST_FILTERS, parse_number
 from lykeion.core.search.merge import check_k, offset_of
-from lykeion.errors import Invalid
+from lykeion.errors import Invalid, Problem
 from lykeion.servers.problems import Refused
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
 
 DEFAULT_K = 10
-PARAMETERS = ("k", "filter", "next")
+PARAMETERS = ("k", "filter", "next", "collapse")
 LONGEST_ITEM = 512
 PICTURE_TYPES = (
     "application/octet-stream",
@@ -32,11 +34,12 @@ NO_PICTURES = {"image/svg+xml": "SVG is a drawing program, not a picture"}
 
 @dataclass(frozen=True, slots=True)
 class Paging:
-    """The URL's part of a question."""
+    """The URL's part of a question. collapse: the cosine from which two items' pictures count as the same."""
 
     k: int = DEFAULT_K
     offset: int = 0
     filters: tuple[str, ...] = ()
+    collapse: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +74,7 @@ def paging_of(query: bytes) -> Paging:
         pairs = parse_qsl(query.decode("ascii"), keep_blank_values=True, strict_parsing=bool(query), max_num_fields=2 * MOST_FILTERS)
     except ValueError as error:
         raise Refused(400, f"the query of the URL cannot be read: {error}") from error
-    k, token = str(DEFAULT_K), ""
+    k, token, collapse = str(DEFAULT_K), "", None
     filters: list[str] = []
     for name, value in pairs:
         if name == "filter":
@@ -80,15 +83,29 @@ def paging_of(query: bytes) -> Paging:
             k = value
         elif name == "next":
             token = value
+        elif name == "collapse":
+            collapse = value
         else:
             close = get_close_matches(name, PARAMETERS, n=1)
             raise Refused(
                 400, f"there is no parameter {name!r}; " + (f"did you mean {close[0]!r}?" if close else f"use {', '.join(PARAMETERS)}")
             )
     try:
-        return Paging(check_k(whole_number(k)), offset_of(token), tuple(filters))
+        return Paging(check_k(whole_number(k)), offset_of(token), tuple(filters), None if collapse is None else check_collapse(collapse))
     except Invalid as wrong:
         raise Refused(400, str(wrong)) from wrong
+
+
+def check_collapse(text: str) -> float:
+    """Raises Invalid."""
+    try:
+        alike = parse_number(text)
+    except ValueError:
+        alike = math.nan
+    if not LEAST <= alike <= MOST:
+        remedy = f"write a cosine from {LEAST:g} to {MOST:g}: from there on two items' pictures count as the same"
+        raise Invalid([Problem(f"collapse is {text[:40]!r}", "collapse", text[:40], remedy=remedy)])
+    return alike
 
 
 def whole_number(text: str) -> int:

@@ -76,13 +76,18 @@ def write_space(folder: Path, dimension: int = 24, seed: int = 0) -> Space:
     return space
 
 
-def write_family(volume: Path, version: int = 1, items: int = 60, *, family: str = "photos", space: int = 1, seed: int = 0) -> Family:
-    """`models/<family>/<version>` and, where it is not there yet, `models/<family>-space/<space>` below `volume`."""
+def write_family(
+    volume: Path, version: int = 1, items: int = 60, *, family: str = "photos", space: int = 1, seed: int = 0, copies: int = 0
+) -> Family:
+    """`models/<family>/<version>` and, where it is not there yet, `models/<family>-space/<space>` below `volume`.
+
+    copies: so many of the last items show the first one's picture.
+    """
     space_folder = volume / "models" / f"{family}-space" / str(space)
     used = Space.load(space_folder) if space_folder.exists() else write_space(space_folder, seed=space)
     generation = content_of(space_folder)
     ids = [f"item-{number:05d}" for number in range(items)]
-    pictures = {name: draw(1000 * seed + number) for number, name in enumerate(ids)}
+    pictures = {name: draw(1000 * seed + number if number < items - copies else 1000 * seed) for number, name in enumerate(ids)}
     extractor = Extractor.load(space_folder)
     vectors = used.project(np.stack([extractor.extract(picture) for picture in pictures.values()]))
     folder = volume / "models" / family / str(version)

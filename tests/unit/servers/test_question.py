@@ -34,6 +34,7 @@ def test_nothing_in_the_url_means_the_first_ten():
 def test_k_filters_and_the_next_page_are_read_from_the_url():
     query = f"k=3&filter=category:shoes&filter=price:%3C5000&next={next_token(20)}".encode()
     assert paging_of(query) == Paging(3, 20, ("category:shoes", "price:<5000"))
+    assert paging_of(b"collapse=0.98") == Paging(collapse=0.98)
 
 
 @pytest.mark.parametrize(
@@ -48,7 +49,11 @@ def test_k_filters_and_the_next_page_are_read_from_the_url():
         (b"k=\xd9\xa3", "cannot be read"),
         (b"k=%D9%A3", "write a whole number"),
         (b"filtre=a:b", "did you mean 'filter'?"),
-        (b"page=2", "use k, filter, next"),
+        (b"page=2", "use k, filter, next, collapse"),
+        (b"collapse=0.4", "a cosine from 0.5 to 1"),
+        (b"collapse=1.01", "a cosine from 0.5 to 1"),
+        (b"collapse=nan", "a cosine from 0.5 to 1"),
+        (b"collapse=", "a cosine from 0.5 to 1"),
         (b"next=zzz", "send `next` as the last answer gave it"),
         (b"k", "cannot be read"),
         (b"&".join([b"filter=a:b"] * 100), "cannot be read"),

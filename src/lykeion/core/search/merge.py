@@ -16,12 +16,17 @@ MOST_ITEMS = 1000  # how far down a search can be paged
 
 @dataclass(frozen=True, slots=True)
 class ItemHit:
-    """An item that was found. `score`: the cosine of its best picture, `picture`: the hex digest of that one, `fields`: its attributes."""
+    """An item that was found. `score`: the cosine of its best picture, `picture`: the hex digest of that one, `fields`: its attributes.
+
+    `vector`: that picture's, half precision, where it was asked for; `duplicates`: items that it stands for, too (see `collapse`).
+    """
 
     id: str
     score: float
     picture: str = ""
     fields: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    vector: bytes = field(default=b"", repr=False)
+    duplicates: tuple[str, ...] = ()
 
 
 def merge(answers: Iterable[Sequence[ItemHit]], k: int) -> list[ItemHit]:
