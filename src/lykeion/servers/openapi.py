@@ -75,7 +75,7 @@ FIELD = thing(
         "values": {
             "type": "array",
             "items": thing({"value": text(), "items": {"type": "integer"}}, "value", "items"),
-            "description": "Most items first; left out where nearly every item has another one.",
+            "description": "Most items first; left out where nearly every item has another one, or none.",
         },
         "other": {"type": "integer", "description": "Items with a value that is not told."},
         "ranges": {

@@ -154,6 +154,10 @@ def test_an_index_without_rows_has_fields_and_no_values() -> None:
     assert named(facets, "price").least is None
 
 
+def test_a_field_of_which_no_value_can_be_named_in_a_filter_is_named_alone() -> None:
+    assert told([counted("description", "text", {"": 5, "prose " * 50: 2})]) == [{"name": "description", "kind": "text"}]
+
+
 def test_few_values_are_told_whatever_they_are() -> None:
     values = {f"{place}": 1 for place in range(ALWAYS)}
     assert "values" in told([counted("title", "text", values)])[0]
@@ -163,7 +167,8 @@ def test_few_values_are_told_whatever_they_are() -> None:
 
 @given(st.dictionaries(st.text("abc", min_size=1, max_size=6), st.integers(1, 1000), max_size=120), st.integers(0, 5))
 def test_the_most_frequent_are_told_and_all_are_counted(values: dict[str, int], other: int) -> None:
-    (field,) = told([counted("category", "text", values, other)])
+    (field,) = told([counted("category", "text", {"a": 1, **values}, other)])
+    values = {"a": 1, **values}
     ranked = sorted(values.items(), key=lambda one: (-one[1], one[0]))
     assert [(one["value"], one["items"]) for one in field["values"]] == ranked[:MOST_VALUES]
     assert sum(one["items"] for one in field["values"]) + field["other"] == sum(values.values()) + other

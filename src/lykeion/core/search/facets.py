@@ -98,7 +98,7 @@ def told(facets: Iterable[Facet]) -> list[dict[str, Any]]:
 
 def shown(facet: Facet) -> dict[str, Any]:
     said: dict[str, Any] = {"name": facet.name, "kind": facet.kind}
-    if facet.values is not None and not is_different_everywhere(facet.name, facet.values):
+    if facet.values and not is_different_everywhere(facet.name, facet.values):
         ranked = sorted(facet.values.items(), key=lambda one: (-one[1], one[0]))
         said["values"] = [{"value": value, "items": items} for value, items in ranked[:MOST_VALUES]]
         said["other"] = facet.other + sum(items for _, items in ranked[MOST_VALUES:])
