@@ -5,6 +5,7 @@ import json
 import lzma
 import shutil
 import tarfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from hashlib import sha256
@@ -23,6 +24,7 @@ MAGIC = b"!<arch>\n"
 HEADER = 60
 CONTROL_LARGEST = 1 << 20
 LARGEST = 4 << 30  # bytes of one package, unpacked
+UNREADABLE = (tarfile.TarError, lzma.LZMAError, zstandard.ZstdError, zlib.error, gzip.BadGzipFile, EOFError, ValueError, KeyError)
 PERMISSIONS = 0o1777  # setuid and setgid are of no use without privileges
 
 
@@ -63,7 +65,7 @@ def unpack(deb: Path, folder: Path) -> tuple[bytes, list[Entry]]:
                     control = control_of(Part(file, size), packing)
                 elif kind == "data":
                     entries = list(data_of(Part(file, size), packing, folder))
-    except (tarfile.TarError, lzma.LZMAError, zstandard.ZstdError, gzip.BadGzipFile, EOFError, ValueError, KeyError) as error:
+    except UNREADABLE as error:
         raise Corrupt(f"{deb} is no Debian package that can be read: {error}; delete it and build again") from error
     if not control or not entries:
         raise Corrupt(f"{deb} is no Debian package: it has no control and data; delete it and build again")
@@ -92,6 +94,8 @@ def members(file: IO[bytes]) -> Iterator[tuple[str, int]]:
         if len(header) != HEADER or not header.endswith(b"`\n"):
             raise ValueError("a member has no header")
         size = int(header[48:58])
+        if size < 0:
+            raise ValueError("a member has no size")
         yield header[:16].decode("ascii").strip().rstrip("/"), size
         start += HEADER + size + size % 2
         file.seek(start)

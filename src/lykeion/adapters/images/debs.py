@@ -14,6 +14,8 @@ from lykeion.adapters.images.deb_files import unpacked
 from lykeion.adapters.images.pyc import Compiler, Interpreter
 from lykeion.core.images.debs import AUTHORITIES, BaseLock, made, merged
 from lykeion.core.images.entries import Content, Entry
+from lykeion.core.images.tree import arranged, parents
+from lykeion.errors import Corrupt
 
 
 @dataclass(frozen=True)
@@ -50,11 +52,14 @@ class Debs:
         if not root.exists():
             root.parent.mkdir(parents=True, exist_ok=True)
             beside = Path(mkdtemp(prefix=".", dir=root.parent))
-            lay_out(self.entries(), beside)
             try:
+                lay_out(self.entries(), beside)
                 beside.rename(root)
             except OSError:
-                rmtree(beside)  # another builder was faster
+                if not root.exists():
+                    raise  # else another builder was faster
+            finally:
+                rmtree(beside, ignore_errors=True)
         touched(root)
         (loader,) = root.glob("usr/lib/*/ld-linux-*.so.*")
         python = root / "usr/bin" / f"python{'.'.join(self.lock.python.split('.')[:2])}"
@@ -62,10 +67,19 @@ class Debs:
 
 
 def lay_out(entries: Iterable[Entry], root: Path) -> None:
-    """The entries as files below `root`, linked where they lie in the cache; links as they are."""
+    """The entries as files below `root`, linked where they lie in the cache; links as they are.
+
+    Raises Invalid for what cannot be in a layer, Corrupt for what would be written elsewhere, through a link.
+    """
     later: list[Entry] = []
-    for entry in entries:
+    ordered, home = arranged(entries), root.resolve()
+    links = {entry.path for entry in ordered if entry.type == "link"}
+    for entry in ordered:
         where = root / entry.path
+        if links.intersection(parents(entry.path)):
+            where = where.parent.resolve() / where.name
+            if not where.is_relative_to(home):
+                raise Corrupt(f"/{entry.path} lies below a link that leads out of the base; leave its package out")
         (where if entry.type == "folder" else where.parent).mkdir(parents=True, exist_ok=True)
         if entry.type == "link":
             where.symlink_to(entry.target)

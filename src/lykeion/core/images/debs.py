@@ -32,7 +32,7 @@ ACCOUNTS = {
 HEADER = "# The Debian packages of an image's base, made by: lykeion image lock"
 FIRST = re.compile(r"(?P<distribution>debian|ubuntu) (?P<suite>[a-z][a-z0-9-]*) (?P<architecture>[a-z0-9]+)")
 LINE = re.compile(
-    r"(?P<name>[a-z0-9][a-z0-9+.-]+)=(?P<version>[A-Za-z0-9.+~:-]+) sha256:(?P<sha256>[0-9a-f]{64}) (?P<size>[0-9]+)"
+    r"(?P<name>[a-z0-9][a-z0-9+.-]+)=(?P<version>[A-Za-z0-9.+~:-]+) sha256:(?P<sha256>[0-9a-f]{64}) (?P<size>[0-9]{1,15})"
     r" (?P<path>[\w.+~%:/-]+\.deb)"
 )
 
