@@ -1,6 +1,7 @@
 """`lykeion apply | get | describe | delete`: resources as they are kept."""
 
 from argparse import ArgumentParser, Namespace
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +15,7 @@ from lykeion.core.resources.changes import check_change
 from lykeion.core.resources.metadata import SOURCE_FILE
 from lykeion.core.resources.suggest import did_you_mean
 from lykeion.core.values import Ref
-from lykeion.errors import Invalid, NotFound, Problem
+from lykeion.errors import Corrupt, Invalid, NotFound, Problem
 from lykeion.ports import Resources
 
 ALIASES = {alias: kind for kind in KINDS for alias in (kind.lower(), f"{kind.lower()}s")}
@@ -137,7 +138,8 @@ def delete(args: Namespace, resources: Resources) -> int:
     if not names:
         raise Invalid([Problem("say which ones", remedy=f"lykeion delete {args.kind} NAME …")])
     for name in names:
-        resources.get(kind, name)  # all of them exist, or nothing is deleted
+        with suppress(Corrupt):  # what cannot be read can be let go of
+            resources.get(kind, name)  # all of them exist, or nothing is deleted
     for name in names:
         resources.delete(kind, name)
     emit(

@@ -1,6 +1,7 @@
 """`apply`, `get`, `describe`, `delete`, and the logs."""
 
 import io
+import sqlite3
 import sys
 
 import pytest
@@ -143,3 +144,17 @@ def test_logs_of_steps_that_begin_later_are_followed(write, beside, until, tmp_p
     told, _ = following.communicate(timeout=60)
     assert told == "==> b <==\n[/] from b\n"
     assert running.wait(60) == 0
+
+
+def test_a_resource_that_cannot_be_read_any_more_is_named_and_deleted(cli, files, home):
+    cli("apply", "-f", files)
+    with sqlite3.connect(home / "state.db") as database:
+        database.execute("UPDATE resource SET spec = '{\"stepz\": []}' WHERE name = 'q'")
+    database.close()
+    for words in (("get", "pipelines"), ("describe", "pipeline", "q"), ("apply", "-f", files)):
+        told = cli(*words, code=6).err
+        assert "pipeline/q: what is kept of it" in told
+        assert "lykeion delete pipeline q" in told
+    assert cli("get", "pipeline", "p", "-o", "json").json["metadata"]["name"] == "p"
+    cli("delete", "pipeline", "q")
+    assert changes(cli("apply", "-f", files, "-o", "json")) == {"p": "unchanged", "q": "created"}

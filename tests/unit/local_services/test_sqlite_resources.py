@@ -222,3 +222,40 @@ def test_a_write_that_was_taken_back_is_not_remembered(tmp_path: Path) -> None:
     assert store.get("Training", "run").status.folder == "second"
     store.close()
     other.close()
+
+
+def spoilt(path: Path, column: str, value: str) -> SqliteResources:
+    """A store with the Trainings `good` and `bad`, of which the second has this in its row."""
+    store = SqliteResources(path, CLOCK)
+    for name in ("good", "bad"):
+        store.create(training(name))
+    store.close()
+    with sqlite3.connect(path) as database:
+        database.execute(f"UPDATE resource SET {column} = ? WHERE name = 'bad'", (value,))
+    database.close()
+    return SqliteResources(path, CLOCK)
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("status", '{"steps":[{"name":"a","metrics":{"recall":"high"}}]}'),
+        ("status", '{"phase":"Pondering"}'),
+        ("status", '{"fieldOfALaterVersion":1}'),
+        ("status", '{"steps":['),
+        ("spec", "{}"),
+        ("spec", ""),
+        ("metadata", '{"name":"Not A Name"}'),
+    ],
+)
+def test_a_row_that_cannot_be_read_is_named_with_the_way_out_and_can_be_let_go_of(tmp_path: Path, column: str, value: str) -> None:
+    store = spoilt(tmp_path / "state.db", column, value)
+    assert store.get("Training", "good").name == "good"
+    for read in (lambda: store.get("Training", "bad"), lambda: store.list("Training"), lambda: store.unfinished("Training")):
+        with pytest.raises(Corrupt, match=r"^training/bad: .* lykeion delete training bad lets go of it"):
+            read()
+    store.create(training("another"))
+    store.delete("Training", "bad")
+    assert [one.name for one in store.list("Training")] == ["good", "another"]
+    assert store.create(training("bad")).name == "bad"
+    store.close()

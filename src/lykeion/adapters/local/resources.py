@@ -11,12 +11,14 @@ from datetime import datetime
 from pathlib import Path
 from uuid import uuid4
 
+from pydantic import ValidationError
+
 from lykeion.adapters.local.schema import connect
 from lykeion.core.resources import KINDS, Metadata, Resource, Training
 from lykeion.core.resources.changes import Summary, check_change, is_over, plain_metadata, replaced
 from lykeion.core.resources.suggest import did_you_mean
 from lykeion.core.values import Event, Ref
-from lykeion.errors import Conflict, NotFound, Unavailable
+from lykeion.errors import Conflict, Corrupt, NotFound, Unavailable
 from lykeion.ports import Clock
 
 MOST_EVENTS = 2000
@@ -188,13 +190,24 @@ class SqliteResources:
         return found
 
     def parse(self, row: Row) -> Resource:
-        """The value of a row; a resource that has not ended is read often, so its value is kept while its version stands."""
+        """The value of a row; a resource that has not ended is read often, so its value is kept while its version stands.
+
+        Raises Corrupt where the row is damaged, or was written by a version that knew other fields.
+        """
         kind, name, version, metadata, spec, status = row
         known = self.parsed.get((kind, name))
         if known is not None and known[0] == version:
             return known[1]
         status_field = f',"status":{status}' if status != "null" else ""
-        read = KINDS[kind].model_validate_json(f'{{"kind":"{kind}","metadata":{metadata},"spec":{spec}{status_field}}}')
+        try:
+            read = KINDS[kind].model_validate_json(f'{{"kind":"{kind}","metadata":{metadata},"spec":{spec}{status_field}}}')
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(map(str, first["loc"]))
+            raise Corrupt(
+                f"{kind.lower()}/{name}: what is kept of it in {self.path} cannot be read: {place or 'it'}: {first['msg']}; "
+                f"lykeion delete {kind.lower()} {name} lets go of it, then it can be applied or run again"
+            ) from error
         found = read.model_copy(update={"metadata": read.metadata.model_copy(update={"resource_version": str(version)})})
         return self.remember(found, version)
 
