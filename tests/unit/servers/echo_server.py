@@ -10,7 +10,7 @@ from prometheus_client import Counter, Gauge
 
 from lykeion.servers.status_page import listen
 from lykeion.servers.worker_reports import Report
-from lykeion.servers.workers import Worker, supervise
+from lykeion.servers.workers import Supervisor, Worker, supervise
 
 
 class Echo:
@@ -25,6 +25,10 @@ class Echo:
         how = self.behaviour.read_text()
         if how == "crash":
             raise ValueError("as told")
+        if how == "never ready":
+            while not worker.stopping:
+                time.sleep(0.02)
+            return
         if how == "stubborn":
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
         counter = Counter("echo_answers", "Answers.", registry=worker.registry)
@@ -47,4 +51,6 @@ class Echo:
 
 
 if __name__ == "__main__":
-    sys.exit(supervise(Echo(Path(sys.argv[2])), Path(sys.argv[1]), int(sys.argv[3])))
+    server, socket, workers = Echo(Path(sys.argv[2])), Path(sys.argv[1]), int(sys.argv[3])
+    drain = sys.argv[4:]
+    sys.exit(Supervisor(server, socket, workers, float(drain[0])).run() if drain else supervise(server, socket, workers))

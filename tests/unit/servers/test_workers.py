@@ -18,13 +18,15 @@ ECHO = str(Path(__file__).with_name("echo_server.py"))
 
 
 class Started:
-    def __init__(self, folder, workers=2, how="good"):
+    def __init__(self, folder, workers=2, how="good", drain=()):
         self.socket = folder / "s"
         self.behaviour = folder / "behaviour"
         self.behaviour.write_text(how)
         self.log = folder / "log"
         with self.log.open("wb") as log:
-            self.process = subprocess.Popen([sys.executable, ECHO, str(self.socket), str(self.behaviour), str(workers)], stderr=log)
+            self.process = subprocess.Popen(
+                [sys.executable, ECHO, str(self.socket), str(self.behaviour), str(workers), *map(str, drain)], stderr=log
+            )
 
     def readyz(self):
         try:
@@ -163,3 +165,55 @@ def test_what_workers_share_is_loaded_again_before_each_fork(start):
     (address,) = server.up(1)
     os.kill(echo(address), signal.SIGKILL)
     until(lambda: (server.metric("echo_loads") or 0) >= 2, 15)
+
+
+def test_a_worker_that_will_not_leave_is_killed_when_the_time_to_drain_is_over(start):
+    server = start(workers=2, how="stubborn", drain=[0.3])
+    server.up()
+    workers = [psutil.Process(pid) for pid in server.pids()]
+    server.process.terminate()
+    assert server.process.wait(10) == 0
+    until(lambda: all(ended(worker) for worker in workers), 5)
+
+
+def test_while_it_drains_it_is_not_ready_and_says_so_and_nothing_starts_again(start):
+    server = start(workers=1, how="stubborn", drain=[3])
+    server.up(1)
+    (worker,) = server.pids()
+    server.process.terminate()
+    said = until(lambda: (found := server.readyz())["reason"] == "draining" and found)
+    assert (said["ready"], said["addresses"]) == (False, [])
+    assert ask(server.socket, "/healthz").status == 200
+    server.process.terminate()  # told twice is as once
+    server.process.send_signal(signal.SIGHUP)
+    os.kill(worker, signal.SIGKILL)
+    assert server.process.wait(10) == 0
+
+
+@pytest.mark.parametrize("how", ["crash", "never ready"])
+def test_what_is_to_replace_a_worker_and_never_gets_ready_leaves_the_old_one_at_work(start, how):
+    server = start(workers=2)
+    server.up()
+    before = server.pids()
+    server.behaviour.write_text(how)
+    server.process.send_signal(signal.SIGHUP)
+    if how == "crash":
+        until(lambda: server.log.read_text().count("ValueError: as told") >= 2, what="a try for each")
+    else:
+        until(lambda: len(server.pids()) == 3, what="a third worker")
+    assert {echo(address) for address in server.up()} == before
+    assert server.readyz()["acknowledged"] == {"document": "good"} or how == "never ready"
+    server.process.terminate()
+    assert server.process.wait(10) == 0
+
+
+def test_a_worker_that_dies_while_it_is_replaced_is_not_missed(start):
+    server = start(workers=1)
+    server.up(1)
+    (old,) = server.pids()
+    server.behaviour.write_text("never ready")
+    server.process.send_signal(signal.SIGHUP)
+    until(lambda: len(server.pids()) == 2, what="its replacement")
+    os.kill(old, signal.SIGKILL)
+    server.behaviour.write_text("good")
+    assert len(server.up(1)) == 1
