@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 from lykeion.adapters.local.collector import Collector
 from lykeion.adapters.local.mentions import mentions
 from lykeion.assembly import Platform, local
-from lykeion.cli.printing import emit, rows
+from lykeion.cli.printing import emit, err, rows
 from lykeion.core.pipelines.reachability import Keep
 from lykeion.core.resources.metadata import Duration
 from lykeion.errors import Invalid, Problem
@@ -46,6 +46,9 @@ def collect(platform: Platform, args: Namespace) -> int:
     word = "WOULD GO" if args.dry_run else "GONE"
     lines = [(word, kind, count, megabytes(size)) for kind, (count, size) in sorted(removed.items())]
     lines += [("STAYS", why, count, megabytes(size)) for why, (count, size) in sorted(plan.staying.items())]
+    if args.output == "table":
+        for note in plan.notes:
+            err().print(note)
     emit(shown, args.output, rows(("", "WHAT", "COUNT", "SIZE"), lines, "there is nothing on the volume yet"))
     return 0
 

@@ -66,6 +66,13 @@ def test_a_photo_is_sent_as_it_is_and_the_answer_is_printed_as_it_came(cli, home
     assert "[/] shoe" in told
 
 
+def test_what_shows_the_same_picture_becomes_one_where_that_is_asked_for(cli, home):
+    with platform_that(home, says(200, json.dumps(ANSWER).encode())) as asked:
+        cli("search", "photos", "--item", "a", "--collapse", "0.98")
+        assert "a cosine from 0.5 to 1" in cli("search", "photos", "--item", "a", "--collapse", "much", code=2).err
+    assert [parse_qs(urlsplit(path).query) for path, *_ in asked] == [{"k": ["10"], "collapse": ["0.98"]}]
+
+
 def test_an_item_is_asked_for_in_json(cli, home):
     with platform_that(home, says(200, json.dumps({"items": []}).encode())) as asked:
         assert "nothing in this catalogue fits" in cli("search", "photos", "--item", "a").out
