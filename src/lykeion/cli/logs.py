@@ -6,7 +6,7 @@ from argparse import ArgumentParser, Namespace
 from codecs import IncrementalDecoder, getincrementaldecoder
 from collections.abc import Callable
 from glob import escape
-from io import StringIO
+from io import SEEK_END, StringIO
 from pathlib import Path
 
 from lykeion.assembly import Platform, local
@@ -72,12 +72,13 @@ class Screen:
         self.line_begun = False
 
     def show(self, path: Path, tail: int | None = None) -> None:
-        """What is new; at first the last `tail` lines."""
-        with path.open("rb") as log:
-            log.seek(self.ends.get(path, 0))
-            new = log.read()
+        """What is new; at first the last `tail` lines. A log that became shorter was begun anew."""
         first = path not in self.ends
-        self.ends[path] = self.ends.get(path, 0) + len(new)
+        with path.open("rb") as log:
+            end = self.ends.get(path, 0)
+            log.seek(end if log.seek(0, SEEK_END) >= end else 0)
+            new = log.read()
+            self.ends[path] = log.tell()
         if (new and path != self.last) or first:
             self.finish_line()
             if self.headings or self.last is not None:

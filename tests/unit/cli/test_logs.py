@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lykeion.adapters.local.replica import shorten
 from lykeion.cli.logs import Screen, follow
 
 
@@ -75,3 +76,17 @@ def test_the_last_lines_are_counted_as_they_were_written(monkeypatch, tmp_path, 
     screen.show(tmp_path / "a.log", tail)
     screen.end()
     assert capsys.readouterr().out == told
+
+
+def test_a_log_that_was_begun_anew_is_told_from_its_start(tmp_path, capsys):
+    """As that of a service is, when it has grown long."""
+    log = tmp_path / "photos-0.log"
+    log.write_bytes(b"much was said\n" * 100)
+    screen = Screen()
+    screen.show(log, tail=1)
+    shorten(log, longest=100)
+    with log.open("ab") as file:
+        file.write(b"anew\n")
+    screen.show(log)
+    screen.show(log)
+    assert capsys.readouterr().out == "much was said\nanew\n"
