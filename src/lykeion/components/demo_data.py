@@ -80,10 +80,14 @@ def openclipart(folder: Path) -> Iterator[Picture]:
 
 
 def emoji(folder: Path) -> Iterator[Picture]:
-    for entry in json.loads((folder / "emoji.json").read_text()):
-        if entry["has_img_google"] and (folder / entry["image"]).exists():
-            title = (entry["name"] or entry["short_name"]).lower()
-            yield Picture(entry["image"], title, entry["category"].lower())
+    """Raises Corrupt where the list of names is not the one that it was."""
+    try:
+        for entry in json.loads((folder / "emoji.json").read_text()):
+            if entry["has_img_google"] and (folder / entry["image"]).exists():
+                title = (entry["name"] or entry["short_name"]).lower()
+                yield Picture(entry["image"], title, entry["category"].lower())
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise Corrupt(f"emoji.json does not name the pictures as it did: {type(error).__name__}: {error}") from error
 
 
 def write_listings(file: Path, pictures: Iterable[Picture]) -> None:

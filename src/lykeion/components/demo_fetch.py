@@ -27,6 +27,7 @@ OPENCLIPART_FOLDER = "usr/share/openclipart/png/"
 OPENCLIPART_FILES = 6900
 EMOJI = "emoji-datasource-google@16.0.0"
 EMOJI_FOLDER = "package/img/google/64/"
+PATIENCE_FOR_A_SIZE = 60.0
 PATIENCE = 600.0  # seconds that a download may take
 TICK = 0.2
 
@@ -49,8 +50,11 @@ def fetch_openclipart(target: Path, progress: Progress) -> None:
 
 def expected_size(apt: str) -> int:
     """Of the package in bytes, for the progress bar; 0 where apt does not say."""
-    said = subprocess.run([apt, "download", "--print-uris", OPENCLIPART], capture_output=True, text=True, timeout=60, check=False)
-    words = said.stdout.split()
+    asked = [apt, "download", "--print-uris", OPENCLIPART]
+    try:
+        words = subprocess.run(asked, capture_output=True, text=True, timeout=PATIENCE_FOR_A_SIZE, check=False).stdout.split()
+    except subprocess.TimeoutExpired:
+        return 0
     return int(words[2]) if len(words) > 2 and words[2].isdigit() else 0
 
 
@@ -65,7 +69,7 @@ def fetch_emoji(target: Path, progress: Progress) -> None:
         with package.open("rb") as file:
             unpack(file, EMOJI_FOLDER, target, 3600, progress)
         with tarfile.open(package) as tar, (target / "emoji.json").open("wb") as names:
-            source = tar.extractfile("package/emoji.json")
+            source = tar.extractfile("package/emoji.json") if "package/emoji.json" in tar.getnames() else None
             if source is None:
                 raise Corrupt("the emoji package has no emoji.json")
             shutil.copyfileobj(source, names)
@@ -128,6 +132,8 @@ def member(package: BinaryIO, prefix: bytes) -> BinaryIO:
     while len(entry := package.read(60)) == 60:
         if entry.startswith(prefix):
             return package
+        if not entry[48:58].strip().isdigit():
+            break
         size = int(entry[48:58])
         package.seek(size + size % 2, os.SEEK_CUR)
     raise Corrupt("this Debian package has no data")
