@@ -21,7 +21,7 @@ from lykeion.adapters.containers.rootfs import unpack_image
 from lykeion.adapters.images.codecs import PLAIN, unpack
 from lykeion.adapters.images.elf import Libraries
 from lykeion.adapters.images.store import Store
-from lykeion.core.images.oci import TAR_GZIP, TAR_ZSTD, Layer, start_of
+from lykeion.core.images.oci import TAR, TAR_GZIP, TAR_ZSTD, Layer, digest_of, start_of
 from lykeion.errors import Corrupt, Invalid, LykeionError
 
 MEBI = 1 << 20
@@ -211,10 +211,40 @@ def test_a_damaged_layer_goes_when_it_is_found_so_that_pulling_again_helps(tmp_p
 @pytest.mark.parametrize("data", [b"\x1f\x8bnothing", tar(member("a", size=2000))[:1200], b"x" * 2048], ids=["gzip", "cut", "noise"])
 def test_a_base_whose_layer_cannot_be_read_is_said_when_libraries_are_looked_for(tmp_path, data):
     store = Store(tmp_path / "images")
-    media_type = TAR_GZIP if data.startswith(b"\x1f") else "application/vnd.oci.image.layer.v1.tar"
+    media_type = TAR_GZIP if data.startswith(b"\x1f") else TAR
     blob = store.add([data], media_type)
     with pytest.raises(Corrupt, match=r"cannot be unpacked: .*; pull or build the image again"):
         Libraries(store).missing([Layer(blob, blob.digest)])
+
+
+SOUND = tar(
+    member("usr", tarfile.DIRTYPE),
+    member("usr/a", size=700),
+    member("usr/b", tarfile.SYMTYPE, target="a"),
+    member("usr/c", tarfile.LNKTYPE, target="usr/a"),
+    member("usr/" + "n" * 120, size=3, note="x"),
+)
+PACKED = {"none": SOUND, "gzip": zlib.compress(SOUND, wbits=31), "zstd": zstandard.ZstdCompressor().compress(SOUND)}
+MEDIA_TYPES = {"none": TAR, "gzip": TAR_GZIP, "zstd": TAR_ZSTD}
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.sampled_from(sorted(PACKED)), st.data())
+def test_any_change_of_a_layer_is_refused_and_leaves_nothing(tmp_path_factory, codec, data):
+    """As a registry would give it whose digests are right: what it unpacks to is not what the image says."""
+    raw = bytearray(PACKED[codec])
+    at = data.draw(st.integers(0, len(raw) - 1))
+    raw[at] ^= data.draw(st.integers(1, 255))
+    raw = raw[: data.draw(st.integers(at, len(raw)) | st.just(len(raw)))]
+    home = tmp_path_factory.mktemp("changed")
+    store = Store(home / "images")
+    blob = store.add([bytes(raw)], MEDIA_TYPES[codec])
+    made = put(store, "x", Layer(blob, digest_of(SOUND)))
+    try:
+        unpack_image(store, made, str(home / ".beside"), str(home / "root"))
+        assert b"".join(unpack(MEDIA_TYPES[codec], [bytes(raw)])) == SOUND  # of a header that says nothing, or a checksum
+    except (Corrupt, Invalid):
+        assert os.listdir(home) == ["images"]
 
 
 def rooted(tmp_path: Path, **said: object) -> Root:
