@@ -25,6 +25,7 @@ from operator import index
 from pathlib import Path
 from typing import Annotated, Any, Generic, NamedTuple, TypeVar, overload
 
+from lykeion.core.content import legible
 from lykeion.core.pipelines.contract import PROGRESS_FILE
 from lykeion.core.pipelines.signature import ParameterSignature, ParameterType, Signature
 
@@ -136,7 +137,7 @@ def partition_name(number: int) -> str:
 def write_progress(staging: Path, done: int, total: int, unit: str) -> None:
     """Raises TypeError where what is said cannot be counted."""
     try:
-        said = {"done": index(done), "total": index(total), "unit": str(unit)}
+        said = {"done": index(done), "total": index(total), "unit": legible(str(unit))}
     except TypeError as error:
         raise TypeError(f"progress({done!r}, {total!r}): say whole numbers, how many are done and how many there are") from error
     write_atomically(staging / PROGRESS_FILE, json.dumps(said))

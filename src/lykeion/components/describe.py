@@ -15,6 +15,7 @@ from typing import Any, TextIO
 
 from lykeion.components.base import describe
 from lykeion.components.loading import load
+from lykeion.core.content import legible
 from lykeion.errors import Problem
 
 
@@ -53,7 +54,7 @@ def problem(error: BaseException, reference: str) -> Problem:
     remedy = ""
     if isinstance(error, ModuleNotFoundError) and error.name:
         remedy = f"install {error.name.partition('.')[0]} beside lykeion, and add it to the pipeline's requirements"
-    return Problem(named, field="component", value=reference, file=file, line=line, remedy=remedy)
+    return Problem(legible(named), field="component", value=reference, file=file, line=line, remedy=remedy)
 
 
 def place(error: BaseException, reference: str) -> tuple[str, int]:

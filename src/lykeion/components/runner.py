@@ -22,6 +22,7 @@ from typing import Any
 from lykeion.components import loading
 from lykeion.components.base import Component, Input, Output, Step, Window, arguments, partition_name, write_atomically, write_progress
 from lykeion.components.loading import SourceChanged, expect, load
+from lykeion.core.content import legible
 from lykeion.core.pipelines.contract import ERROR_FILE, RESULT_FILE, StepFile
 from lykeion.errors import Invalid, LykeionError
 
@@ -142,7 +143,11 @@ def write_result(folder: Path, result: Mapping[str, Any], metrics: Mapping[str, 
     for name, value in (metrics or {}).items():
         if not isinstance(value, int | float) and not hasattr(value, "item"):
             raise TypeError(f"step.metrics[{name!r}] is {value!r}: a metric is a number; keep other things in step.result")
-    text = json.dumps({"metrics": metrics or {}, "result": result, "uncached": uncached}, default=plain_number)
+    try:
+        said = legible({"metrics": metrics or {}, "result": result, "uncached": uncached})
+    except ValueError as error:
+        raise TypeError(f"step.result: {error}; write what is so big to an output") from error
+    text = json.dumps(said, default=plain_number)
     (folder / RESULT_FILE).write_text(text)
 
 
@@ -186,7 +191,7 @@ def report(error: BaseException, staging: Path) -> int:
         "retryable": not isinstance(error, ImportError | SyntaxError | NotImplementedError | SourceChanged | Invalid),
     }
     with suppress(OSError):
-        write_atomically(staging / ERROR_FILE, json.dumps(said))
+        write_atomically(staging / ERROR_FILE, json.dumps(legible(said)))
     return DISK_FULL if isinstance(error, OSError) and error.errno == ENOSPC else FAILED
 
 

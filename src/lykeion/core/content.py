@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from hashlib import sha256
 from typing import Any, NamedTuple
 
+DEEPEST = 64  # levels of what a step says
+
 
 class FileDigest(NamedTuple):
     """One file of a folder: its path in it (with "/"), its size in bytes, the SHA-256 of its bytes in hex."""
@@ -42,6 +44,20 @@ def finite(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: finite(inner) for name, inner in value.items()}
     return [finite(inner) for inner in value] if isinstance(value, list | tuple) else value
+
+
+def legible(value: Any, deepest: int = DEEPEST) -> Any:
+    """A JSON value as everybody can keep and show it: bytes that are no UTF-8 (of a file's name, say), which Python reads as half
+    surrogate pairs, are spelled out. Raises ValueError where it is nested too deep."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if not isinstance(value, dict | list | tuple):
+        return value
+    if not deepest:
+        raise ValueError(f"it is nested deeper than {DEEPEST} levels")
+    if isinstance(value, dict):
+        return {legible(name): legible(inner, deepest - 1) for name, inner in value.items()}
+    return [legible(inner, deepest - 1) for inner in value]
 
 
 def digest_of_value(value: Any) -> str:

@@ -211,3 +211,30 @@ def boast(out: Output, step: Step, *, how: dict) -> None:
     step.metrics.update(how.get("metrics", {}))
     if how.get("fail"):
         raise RuntimeError("as told")
+
+
+NO_TEXT = "a\udcffb"  # as Python reads the name of a file whose bytes are no UTF-8
+
+
+@component(fingerprint=lambda: NO_TEXT)
+def garble(out: Output, step: Step, *, where: str) -> None:
+    """Says something that is no text, or too deep, somewhere."""
+    if where == "error":
+        raise ValueError(f"cannot read {NO_TEXT}")
+    if where == "progress":
+        step.progress(1, 2, NO_TEXT)
+    if where == "metric":
+        step.metric(NO_TEXT, 1)
+    if where == "result":
+        step.result[NO_TEXT] = [NO_TEXT]
+    if where == "deep":
+        for _ in range(200):
+            step.result["inner"] = dict(step.result)
+    if where == "uncached":
+        step.uncached = NO_TEXT
+    print(NO_TEXT)
+
+
+@component
+def garble_without(step: Step, *, where: str) -> None:
+    garble.function(None, step, where=where)

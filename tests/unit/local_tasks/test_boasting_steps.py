@@ -1,5 +1,7 @@
 """What a step says of itself may be anything. The engine passes over what it cannot use, and goes on with the others."""
 
+import json
+
 import pytest
 
 from .conftest import key_of, task_of
@@ -57,3 +59,33 @@ def test_a_result_that_is_none_fails_the_step_or_is_replaced_by_its_own(engine, 
     assert odd.phase in ("Succeeded", "Failed")
     assert odd.phase == "Succeeded" or odd.message
     assert (engine.tasks.outputs.find(key_of("odd")) is not None) == (odd.phase == "Succeeded")
+
+
+def kept(child) -> str:
+    """What a status keeps of it; it must be JSON that everybody can read."""
+    said = {"message": child.message, "unit": child.unit, "log": child.log_tail}
+    said |= {name: [dict(one.metrics), dict(one.result), one.uncached] for name, one in child.results.items()}
+    text = json.dumps(said, ensure_ascii=False)
+    text.encode()
+    return text
+
+
+@pytest.mark.parametrize("where", ["error", "progress", "metric", "result", "uncached", "log"])
+@pytest.mark.parametrize("outputs", [("out",), ()])
+def test_bytes_that_are_no_text_are_spelled_out_wherever_a_step_says_them(engine, where, outputs):
+    """The name of a file of another time in a message is enough. In a status it would end the controller."""
+    (child,) = engine.run(task_of("garble", where=where) if outputs else task_of("garble_without", outputs=(), where=where))
+    assert child.phase == ("Failed" if where == "error" else "Succeeded")
+    assert where == "log" or r"a\udcffb" in kept(child).replace("\\\\", "\\")
+    assert kept(child)
+
+
+def test_a_fingerprint_that_is_no_text_is_spelled_out(engine):
+    (child,) = engine.run(task_of("garble", mode="fingerprint", where=""))
+    assert child.results["garble"].result == {"fingerprint": r"a\udcffb"}
+
+
+def test_a_result_that_is_nested_without_end_is_the_fault_of_its_step(engine):
+    (child,) = engine.run(task_of("garble", where="deep"))
+    assert (child.phase, child.reason) == ("Failed", "Error")
+    assert "nested deeper than 64 levels; write what is so big to an output" in child.message

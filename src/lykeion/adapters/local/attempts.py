@@ -21,6 +21,7 @@ from lykeion.adapters.volume.manifest import Manifest
 from lykeion.adapters.volume.outputs import DirectoryOutputs
 from lykeion.adapters.volume.partitions import Partitions
 from lykeion.adapters.volume.verify import read_manifest
+from lykeion.core.content import legible
 from lykeion.core.pipelines.contract import StepFile
 from lykeion.core.values import StepResult
 from lykeion.errors import Corrupt
@@ -50,10 +51,11 @@ class Attempt:
 
 
 def read_json(path: str) -> dict[str, Any]:
-    with suppress(OSError, ValueError), open(path, "rb") as file:
+    with suppress(OSError, ValueError, RecursionError), open(path, "rb") as file:
         found = json.load(file)
         if isinstance(found, dict):
-            return found
+            said: dict[str, Any] = legible(found)
+            return said
     return {}
 
 

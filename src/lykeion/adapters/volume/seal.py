@@ -13,6 +13,7 @@ from typing import Any
 
 from lykeion.adapters.volume.faults import point
 from lykeion.adapters.volume.manifest import MANIFEST_FILE, Manifest, SealedFile
+from lykeion.core.content import legible
 from lykeion.core.pipelines.contract import RESULT_FILE, StepFile
 from lykeion.durable import sync_folder
 
@@ -60,10 +61,10 @@ def seal_output(folder: str) -> tuple[SealedFile, ...]:
 
 
 def left_behind(folder: str) -> dict[str, Any]:
-    """What `result.json` says; nothing where there is none."""
+    """What `result.json` says; nothing where there is none. Raises ValueError where it cannot be kept."""
     try:
         with open(f"{folder}/{RESULT_FILE}") as file:
-            said: dict[str, Any] = json.load(file)
+            said: dict[str, Any] = legible(json.load(file))
     except FileNotFoundError:
         said = {}
     return said
