@@ -28,6 +28,7 @@ class Scripted:
     instead: Callable[[str, str], Said | None] = lambda _method, _path: None
     asked: list[tuple[str, str]] = field(default_factory=list)
     sent: int = 0  # bytes of bodies
+    told: bytes = b""  # the body of what was asked last
 
     def holds(self, image: Image, *blobs: bytes, tag: str = "1") -> None:
         self.manifests |= dict.fromkeys((tag, image.digest), (MANIFEST, image.manifest))
@@ -62,7 +63,7 @@ def scripted() -> Iterator[Scripted]:
         protocol_version = "HTTP/1.1"
 
         def answer(self) -> None:
-            self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            registry.told = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             path = self.path.removeprefix("/v2/team/it/").partition("?")[0]
             registry.asked.append((self.command, path))
             said = registry.answer(self.command, path)

@@ -5,11 +5,13 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import parse_qsl
 
 import pytest
 
 from lykeion.adapters.images.store import Store
 from lykeion.adapters.registry.client import Registry
+from lykeion.adapters.registry.logins import Login
 from lykeion.adapters.registry.push import pull, push
 from lykeion.core.images.oci import INDEX, MANIFEST, TAR, Image, Layer, Settings, artifact, digest_of, image, index
 from lykeion.core.images.references import Reference, parse_reference
@@ -292,3 +294,53 @@ def test_a_registry_that_deletes_nothing_says_what_to_do(liar, registry, made):
     liar.says(Said(405), method="DELETE")
     with pytest.raises(Unavailable, match="does not let images be deleted; allow it there"):
         registry.delete(TEAM, made.digest)
+
+
+# tokens -------------------------------------------------------------------------------------------------------------------------
+
+
+def asks_for_tokens(liar: Scripted, token: Said) -> None:
+    """Whatever is asked of it wants a token, from its own token server, which gives this."""
+    challenge = f'Bearer realm="http://{liar.host}/v2/team/it/token",service="it"'
+    liar.instead = lambda _, path: token if path == "token" else Said(401, headers={"WWW-Authenticate": challenge})
+
+
+@pytest.mark.parametrize("body", [b"<html>log in</html>", b"", b"[]", b"{}", b"7", b'{"token": null}', b"[" * 60_000])
+@pytest.mark.parametrize(
+    "login", [None, Login(user="me", secret="s3cret"), Login(token="t0ken")], ids=["nobody", "a user", "an identity token"]
+)
+def test_a_token_server_that_gives_no_token_is_named(liar, opened, login, body):
+    asks_for_tokens(liar, Said(200, body))
+    with pytest.raises(Unavailable, match=r"its token server at .* gives no token; is it a registry") as refused:
+        opened(liar.host, login, pause=lambda _: None).tags(TEAM)
+    assert "s3cret" not in str(refused.value)
+    assert "t0ken" not in str(refused.value)
+    assert ("POST" if login and login.token else "GET", "token") in liar.asked
+
+
+def test_a_token_that_lets_nobody_in_is_tried_once(liar, opened):
+    asks_for_tokens(liar, Said(200, b'{"access_token": "T"}'))
+    with pytest.raises(Invalid, match=r"who asks as the owner of a token, from the caller is not let in \(401\)"):
+        opened(liar.host, Login(token="t0ken"), pause=lambda _: None).tags(TEAM)
+    assert liar.asked == [("GET", "tags/list"), ("POST", "token"), ("GET", "tags/list")]
+
+
+def test_an_identity_token_is_exchanged_for_what_is_done(liar, opened):
+    asks_for_tokens(liar, Said(200, b"{}"))
+    with pytest.raises(Unavailable):
+        opened(liar.host, Login(token="t0ken"), pause=lambda _: None).tags(TEAM)
+    assert dict(parse_qsl(liar.told.decode())) == {
+        "grant_type": "refresh_token",
+        "refresh_token": "t0ken",
+        "client_id": "lykeion",
+        "service": "it",
+        "scope": "repository:team/it:pull",
+    }
+
+
+@pytest.mark.parametrize(("status", "kind"), [(401, Invalid), (403, Invalid), (404, Invalid), (429, Unavailable), (500, Unavailable)])
+def test_a_token_server_that_refuses_is_named_with_what_it_answers(liar, opened, status, kind):
+    asks_for_tokens(liar, Said(status))
+    with pytest.raises(kind, match=rf"its token server at {liar.host} answers {status}"):
+        opened(liar.host, Login(user="me", secret="s3cret"), pause=lambda _: None).tags(TEAM)
+    assert liar.asked.count(("GET", "token")) == 1

@@ -9,7 +9,7 @@ from base64 import b64encode
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import parse_qsl, urljoin, urlsplit
 
 import urllib3
 from urllib3.exceptions import HTTPError, MaxRetryError, NewConnectionError, ProtocolError, SSLError
@@ -145,14 +145,16 @@ class Http:
         return False
 
     def token(self, url: str) -> str:
-        """Raises Invalid where the token server does not know us."""
+        """Raises Invalid where the token server does not know us, Unavailable where it fails."""
         headers = {"Authorization": basic(self.login)} if self.login and self.login.user else {}
         if self.login and self.login.token:
-            query = dict(pair.partition("=")[::2] for pair in urlsplit(url).query.split("&"))
-            fields = {"grant_type": "refresh_token", "refresh_token": self.login.token, "client_id": "lykeion", **query}
+            asked = dict(parse_qsl(urlsplit(url).query))
+            fields = {"grant_type": "refresh_token", "refresh_token": self.login.token, "client_id": "lykeion", **asked}
             answer = self.pool.request("POST", url.partition("?")[0], fields=fields, encode_multipart=False)
         else:
             answer = self.pool.request("GET", url, headers=headers)
+        if answer.status in AGAIN:
+            raise Unavailable(f"{self.host}: its token server at {urlsplit(url).netloc} answers {answer.status}; try again later")
         if answer.status != 200:
             raise self.not_let_in(answer.status, f": its token server at {urlsplit(url).netloc} answers {answer.status}")
         try:
