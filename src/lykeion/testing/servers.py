@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from lykeion.core.serving.search import ENVIRONMENT
+from lykeion.core.serving.search import environment
 
 T = TypeVar("T")
 
@@ -128,13 +128,13 @@ class Running:
     """A server's process, from `with` to `with`'s end."""
 
     def __init__(self, module: str, socket_path: Path, *arguments: str, log: Path | None = None) -> None:
-        self.socket = socket_path
+        self.module, self.socket = module, socket_path
         self.command = [sys.executable, "-m", module, "--socket", str(socket_path), *arguments]
         self.log = log or socket_path.with_suffix(".log")
 
     def __enter__(self) -> Self:
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(self.command, stdout=log, stderr=log, env={**os.environ, **ENVIRONMENT})
+            self.process = subprocess.Popen(self.command, stdout=log, stderr=log, env={**os.environ, **environment(self.module)})
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
