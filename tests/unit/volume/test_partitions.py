@@ -105,6 +105,29 @@ def test_a_crash_while_the_whole_is_put_together_loses_nothing(monkeypatch, outp
     assert outputs.find(KEY) is not None
 
 
+def test_what_a_crash_leaves_of_partitions_that_are_an_output_already_goes(monkeypatch, outputs, partitions, commit):
+    commit(*range(COUNT))
+
+    def crash(point: str) -> None:
+        if point == "after_rename":
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("lykeion.adapters.volume.outputs.point", crash)
+        with pytest.raises(KeyboardInterrupt):
+            partitions.publish(KEY, range(COUNT))
+    assert partitions.keys() == [KEY]
+    partitions.tidy()
+    assert partitions.keys() == []
+    assert outputs.find(KEY) is not None
+
+
+def test_partitions_that_wait_for_others_are_not_tidied_away(partitions, commit):
+    commit(0, 1)
+    partitions.tidy()
+    assert sorted(partitions.committed(KEY)) == [0, 1]
+
+
 def test_a_damaged_partition_is_not_committed_any_more_and_can_be_made_again(home, outputs, partitions, commit):
     commit(*range(COUNT))
     (home / "partial" / KEY / "part-00002" / "out" / "a.txt").unlink()

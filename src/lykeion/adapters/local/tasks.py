@@ -187,6 +187,7 @@ class Tasks:
         self._groups.clear()
         self._left += attempts.left(self.home)
         self._retry()
+        self.partitions.tidy()
 
     # -- starting
 

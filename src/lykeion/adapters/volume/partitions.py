@@ -79,6 +79,12 @@ class Partitions:
         """The keys of which there are partitions."""
         return sorted(os.listdir(self._folder))
 
+    def tidy(self) -> None:
+        """Free what is left of keys whose output was put together when its engine died. Only while nobody commits."""
+        for key in self.keys():
+            if not self.committed(key) and self._outputs.find(key) is not None:
+                self.drop(key)
+
     def drop(self, key: str) -> None:
         """Free what there is of a key."""
         shutil.rmtree(f"{self._folder}/{key}", ignore_errors=True)
