@@ -153,10 +153,12 @@ class Supervisor:
         supervisor = os.getpid()
         sys.stdout.flush()
         sys.stderr.flush()
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})  # until the child hears it: what it inherits would pass it over
         pid = os.fork()
         if pid == 0:
             ours.close()
             self.become(number, theirs, supervisor)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
         theirs.close()
         ours.setblocking(False)
         pidfd = os.pidfd_open(pid)
@@ -176,6 +178,7 @@ class Supervisor:
             self.let_go_of_inherited()
             worker = Worker(number, self.path.with_name(f"{self.path.name}.{number}"), channel)
             signal.signal(signal.SIGTERM, worker.stop)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the group; the supervisor decides
             signal.signal(signal.SIGHUP, signal.SIG_IGN)
             self.server.work(worker)
