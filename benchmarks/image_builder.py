@@ -25,10 +25,11 @@ import pyarrow as pa
 from lykeion.core.models.manifest import Manifest
 from lykeion.repository import Repository, open_repository
 from lykeion.search.build import Identity, build
-from lykeion.search.rows import ROW_SCHEMA
 from lykeion.search.space import Space
 from lykeion.testing.families import write_space
 from lykeion.testing.registries import RealRegistry
+from lykeion.testing.servers import until
+from made_up import made_up_rows
 from measure import table
 
 ROWS = 20_000
@@ -39,18 +40,9 @@ DEPLOY = {"serving": "photos", "track": "stable", "image": True, "holds": True}
 def write_index(folder: Path, space: Space, generation: str, size: int, seed: int) -> dict[str, object]:
     """An index of about `size` bytes, read-only as a step's output is; what its publisher says of it."""
     rng = np.random.default_rng(seed)
-    ids = [f"item-{number:07d}" for number in range(ROWS)]
     padding = size // ROWS - 2 * space.dimension - 100
-    columns = {
-        "item": ids,
-        "item_hash": np.arange(ROWS, dtype=np.uint64),
-        "number": np.zeros(ROWS, np.int16),
-        "picture": [number.to_bytes(32, "big") for number in range(ROWS)],
-        "updated_at": [None] * ROWS,
-        "deleted": [False] * ROWS,
-    }
-    titles = pa.array([rng.bytes(padding // 2).hex() for _ in ids])
-    rows = pa.table(columns, schema=ROW_SCHEMA).append_column("title", titles)
+    titles = pa.array([rng.bytes(padding // 2).hex() for _ in range(ROWS)])
+    rows = made_up_rows(ROWS).append_column("title", titles)
 
     def vectors(part: slice) -> np.ndarray:
         return rng.standard_normal((len(range(*part.indices(ROWS))), space.dimension), np.float32)
@@ -70,20 +62,16 @@ def platform(home: Path, prefix: str, env: dict[str, str]) -> Iterator[str]:
     with told.open("wb") as log:
         process = subprocess.Popen([LYKEION, "up", "--port", "0", "--registry", prefix], env=env, stdout=log, stderr=log)
     try:
-        wait(lambda: "http://" in told.read_text(), 60)
+        until(lambda: "http://" in told.read_text(), 60)
         yield next(word for word in told.read_text().split() if word.startswith("http://")).rstrip("/")
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(60)
 
 
-def wait(condition: Callable[[], object], seconds: float) -> float:
-    """Until something is so; when that was."""
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
-            raise RuntimeError(f"it took more than {seconds} s")
-        time.sleep(0.02)
+def when(condition: Callable[[], object], seconds: float) -> float:
+    """When something came to be so."""
+    until(condition, seconds)
     return time.monotonic()
 
 
@@ -100,9 +88,9 @@ def took(repository: Repository, url: str, publish: Callable[[], Manifest]) -> t
     """Seconds from a version's manifest to its image's record, to its alias, and to its first answer."""
     version = publish().version
     began = time.monotonic()
-    pushed = wait(lambda: (record := repository.images("photos").last(version)) and record.state == "pushed", 600)
-    named = wait(lambda: repository.alias("photos", "stable") == version, 60)
-    served = wait(lambda: answering(url) == version, 60)
+    pushed = when(lambda: (record := repository.images("photos").last(version)) and record.state == "pushed", 600)
+    named = when(lambda: repository.alias("photos", "stable") == version, 60)
+    served = when(lambda: answering(url) == version, 60)
     return pushed - began, named - began, served - began
 
 

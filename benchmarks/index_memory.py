@@ -11,16 +11,15 @@ from pathlib import Path
 
 import grpc
 import numpy as np
-import pyarrow as pa
 
 from lykeion.core.content import digest_of_value
 from lykeion.core.search.manifest import FLAT_UP_TO
 from lykeion.core.values import ModelVersion
 from lykeion.search.build import Identity, build
-from lykeion.search.rows import ROW_SCHEMA
 from lykeion.servers.index_pb2 import SearchReply, SearchRequest
 from lykeion.testing.families import entry, write_document
 from lykeion.testing.servers import Running
+from made_up import made_up_rows
 
 MIB = 1 << 20
 
@@ -35,22 +34,14 @@ def write(volume: Path, size: int) -> tuple[ModelVersion, int]:
     rows = FLAT_UP_TO
     dimension = size // (2 * rows)
     rng = np.random.default_rng(0)
-    ids = [f"item-{number:07d}" for number in range(rows)]
-    columns = {
-        "item": ids,
-        "item_hash": np.arange(rows, dtype=np.uint64),
-        "number": np.zeros(rows, np.int16),
-        "picture": [number.to_bytes(32, "big") for number in range(rows)],
-        "updated_at": [None] * rows,
-        "deleted": [False] * rows,
-    }
     folder = volume / "models/photos/1"
     folder.mkdir(parents=True)
 
     def vectors(part: slice) -> np.ndarray:
         return rng.standard_normal((len(range(*part.indices(rows))), dimension), np.float32)
 
-    table = pa.table(columns, schema=ROW_SCHEMA).append_column("title", pa.array(ids))
+    table = made_up_rows(rows)
+    table = table.append_column("title", table["item"])
     build(folder, table, vectors, np.eye(1, dimension, dtype=np.float32), Identity("photos", "g", "e"))
     return ModelVersion("photos", 1, digest_of_value("index")), dimension
 

@@ -25,10 +25,10 @@ from lykeion.core.content import digest_of_value
 from lykeion.core.values import ModelVersion
 from lykeion.search.build import Identity, build
 from lykeion.search.extractor import Extractor
-from lykeion.search.rows import ROW_SCHEMA
 from lykeion.search.space import Space
 from lykeion.testing.families import entry, write_document
 from lykeion.testing.servers import Running, UnixConnection
+from made_up import made_up_rows
 
 TICKS = os.sysconf("SC_CLK_TCK")
 DIMENSION = 512
@@ -55,19 +55,13 @@ def write(volume: Path, rows: int) -> tuple[ModelVersion, ModelVersion, np.ndarr
     space = Space(description, np.zeros(1280, np.float32), projection, centroids, 0.5, space_folder)
     space.write(space_folder, network)
     vectors = centroids[rng.integers(0, 1024, rows)] + rng.standard_normal((rows, DIMENSION)).astype(np.float32) * 0.02
-    ids = [f"item-{number:07d}" for number in range(rows)]
-    table = pa.table(
-        {
-            "item": ids,
-            "item_hash": np.arange(rows, dtype=np.uint64),
-            "number": np.zeros(rows, np.int16),
-            "picture": [number.to_bytes(32, "big") for number in range(rows)],
-            "updated_at": [None] * rows,
-            "deleted": [False] * rows,
-        },
-        schema=ROW_SCHEMA,
-    )
-    for name, values in (("title", ids), ("category", ["shoes"] * rows), ("price", [1.0] * rows), ("status", ["on_sale"] * rows)):
+    table = made_up_rows(rows)
+    for name, values in (
+        ("title", table["item"].to_pylist()),
+        ("category", ["shoes"] * rows),
+        ("price", [1.0] * rows),
+        ("status", ["on_sale"] * rows),
+    ):
         table = table.append_column(name, pa.array(values))
     folder = volume / "models/photos/1"
     folder.mkdir(parents=True)

@@ -1,6 +1,5 @@
 """Wheels that are built wrong, or for other machines, with the real uv: what is packed is what the wheel says of itself, or it is refused."""
 
-import os
 from hashlib import sha256
 from itertools import count
 from pathlib import Path
@@ -10,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from packaging.tags import compatible_tags, cpython_tags
 from packaging.utils import parse_wheel_filename
-from wheel_files import recorded, wheel
+from wheel_files import recorded, uv_of_its_own, wheel
 
 from lykeion.adapters.images.build import build
 from lykeion.adapters.images.codecs import PLAIN
@@ -32,10 +31,7 @@ INFO = "odd-1.0.dist-info"
 @pytest.fixture(autouse=True)
 def nothing_of_the_machine(tmp_path_factory, monkeypatch):
     """No index and no settings but those of the test."""
-    for name in list(os.environ):
-        if name.startswith("UV_"):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path_factory.getbasetemp() / "uv of broken wheels"))
+    uv_of_its_own(monkeypatch, tmp_path_factory.getbasetemp() / "uv of broken wheels")
 
 
 def wheels(cache: Path) -> Wheels:

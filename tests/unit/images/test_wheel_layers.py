@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
-from wheel_files import private_index, wheel
+from wheel_files import private_index, uv_of_its_own, wheel
 
 from lykeion.adapters.images.own_packages import installed_versions, own_requirements
 from lykeion.adapters.images.pyc import Compiler
@@ -28,10 +28,7 @@ SECRET = "hunter2"
 @pytest.fixture(autouse=True)
 def nothing_of_the_machine(tmp_path, monkeypatch):
     """No index, no settings and no password but those of the test."""
-    for name in list(os.environ):
-        if name.startswith("UV_"):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv"))
+    uv_of_its_own(monkeypatch, tmp_path / "uv")
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
 
 

@@ -1,5 +1,6 @@
 """Wheels made on the spot, and an index that serves them to who knows the password."""
 
+import os
 import threading
 from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Iterator, Mapping
@@ -8,6 +9,16 @@ from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from zipfile import ZipFile, ZipInfo
+
+import pytest
+
+
+def uv_of_its_own(monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
+    """No index and no settings of uv but those of the test."""
+    for name in list(os.environ):
+        if name.startswith("UV_"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("UV_CACHE_DIR", str(cache))
 
 
 def recorded(data: bytes) -> str:

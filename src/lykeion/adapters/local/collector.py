@@ -84,10 +84,11 @@ class Collector:
         things = list(inventory(self.home))
         idle = not is_held(self.home.locks / STEPS)
         refs = self.references(keep, now, things, idle)
-        going, staying = [], []
+        going, left, staying = [], [], []
         for thing in things:
             why = why_kept(thing, refs, keep, now)
             if why:
+                left.append(thing)
                 staying.append((why, thing.size))
             else:
                 going.append(thing)
@@ -98,8 +99,6 @@ class Collector:
             notes.append(f"a Training is under way: cached pictures and features are left alone; {remedy}")
         if refs.pictures is None:
             notes.append("cached pictures and features are left alone: pyarrow is needed to see what refers to them (lykeion[search])")
-        gone = set(going)
-        left = [thing for thing in things if thing not in gone]
         return Plan(keep, tuple(going), totals(staying), tuple(notes), self.compacted(left, refs, idle, dry_run=True))
 
     def sweep(self, plan: Plan) -> Freed:
