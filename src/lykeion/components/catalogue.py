@@ -19,7 +19,7 @@ from typing import Any
 
 from lykeion.components.installed import Installed, installed
 from lykeion.components.kept import keep, kept
-from lykeion.components.modules import LIBRARIES, PLATFORM, Closure, Modules, Source, inside
+from lykeion.components.modules import LIBRARIES, PLATFORM, Closure, Modules, Source
 from lykeion.core.pipelines.check import fault_of_value
 from lykeion.core.pipelines.closure import Import, identity, imports_of
 from lykeion.core.pipelines.signature import Signature
@@ -137,12 +137,12 @@ class Reader:
     def module(self, modules: Modules, component: str, name: str) -> tuple[Source, bool]:
         """A component's module, and whether it is installed in site-packages."""
         top, _, rest = name.partition(".")
-        found = inside(PLATFORM, rest) if top == "lykeion" else modules.find(name)
+        found = modules.inside(PLATFORM, rest) if top == "lykeion" else modules.find(name)
         source, library = found if isinstance(found, Source) else None, False
         if source is None and top not in sys.stdlib_module_names and top != "lykeion":
             beyond = modules.beyond(top)
             if isinstance(beyond, Source):
-                source = inside(beyond.folder, rest, beyond)
+                source = modules.inside(beyond.folder, rest, beyond)
                 library = source is not None and bool(LIBRARIES.intersection(source.file.parts))
         if source is None or not source.file.is_file():
             remedy = f"write ./{name.replace('.', '/')}.py:… for a file beside the pipeline" if top != "lykeion" else near_module(name)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from importlib.machinery import EXTENSION_SUFFIXES
 from importlib.util import find_spec
+from os import listdir
 from os.path import isfile
 from pathlib import Path
 from typing import NamedTuple
@@ -24,6 +25,7 @@ SDK = frozenset(
     f"lykeion.components.{name}" for name in ("base", "catalogue", "describe", "installed", "kept", "loading", "modules", "runner")
 )
 LIBRARIES = frozenset({"site-packages", "dist-packages"})
+SUFFIXES = (*EXTENSION_SUFFIXES, ".py")
 
 
 class Source(NamedTuple):
@@ -69,6 +71,7 @@ class Modules:
         self.roots = roots
         self.imports = imports  # (SHA-256, source) -> its imports; raises SyntaxError
         self.elsewhere: dict[str, list[Path] | Source | None] = {}
+        self.listed: dict[str, frozenset[str]] = {}
         self.seen: dict[str, Code | Outside | None] = {}
 
     def closure(self, root: Source, package: str, name: str) -> Closure:
@@ -131,20 +134,20 @@ class Modules:
             return None
         if top == "lykeion":
             followed = module.startswith(FOLLOWED) and module not in SDK
-            return inside(PLATFORM, rest) if followed else None
+            return self.inside(PLATFORM, rest) if followed else None
         for root in self.roots:
-            if found := at(root, top):
-                return inside(found.folder, rest, found)
+            if found := self.at(str(root), top):
+                return self.inside(found.folder, rest, found)
         if top in sys.stdlib_module_names:
             return None
         there = self.beyond(top)
         if there is None:
             return Outside(top, installed=False)
         if isinstance(there, list):
-            return next((found for folder in there if (found := inside(folder, rest))), None)
+            return next((found for folder in there if (found := self.inside(folder, rest))), None)
         if LIBRARIES.intersection(there.file.parts):
             return Outside(top, installed=True)
-        return inside(there.folder, rest, there)
+        return self.inside(there.folder, rest, there)
 
     def beyond(self, top: str) -> list[Path] | Source | None:
         """A top-level module behind the roots: its source, the folders of a namespace package of local source, or None."""
@@ -166,21 +169,29 @@ class Modules:
             return Source(libraries[0], libraries[0]) if libraries else [*folders, *places]
         return Source(Path(spec.origin), places[0] if places else None)
 
+    def inside(self, folder: Path | None, rest: str, found: Source | None = None) -> Source | None:
+        """The module `rest` ("b.c") below a package's folder; the package itself for "". None where there is none."""
+        above = str(folder) if folder else None
+        for name in rest.split(".") if rest else ():
+            if above is None:
+                return None
+            found = self.at(above, name)
+            above = f"{above}/{name}" if found is None or found.folder else None
+        return found
 
-def at(folder: Path, name: str) -> Source | None:
-    """A module or package directly in a folder, in Python's order: package, extension, source."""
-    package = f"{folder}/{name}"
-    if isfile(f"{package}/__init__.py"):
-        return Source(Path(package, "__init__.py"), Path(package))
-    suffix = next((suffix for suffix in (*EXTENSION_SUFFIXES, ".py") if isfile(package + suffix)), None)
-    return None if suffix is None else Source(Path(package + suffix))
+    def at(self, folder: str, name: str) -> Source | None:
+        """A module or package directly in a folder, in Python's order: package, extension, source."""
+        there, place = self.names(folder), f"{folder}/{name}"
+        if name in there and isfile(f"{place}/__init__.py"):
+            return Source(Path(place, "__init__.py"), Path(place))
+        suffix = next((suffix for suffix in SUFFIXES if name + suffix in there and isfile(place + suffix)), None)
+        return None if suffix is None else Source(Path(place + suffix))
 
-
-def inside(folder: Path | None, rest: str, found: Source | None = None) -> Source | None:
-    """The module `rest` ("b.c") below a package's folder; the package itself for "". None where there is none."""
-    for name in rest.split(".") if rest else ():
-        if folder is None:
-            return None
-        found = at(folder, name)
-        folder = found.folder if found else folder / name
-    return found
+    def names(self, folder: str) -> frozenset[str]:
+        """What is in a folder: most of what is asked for is not there, and need not be asked for one by one."""
+        if folder not in self.listed:
+            try:
+                self.listed[folder] = frozenset(listdir(folder))
+            except OSError:
+                self.listed[folder] = frozenset()
+        return self.listed[folder]

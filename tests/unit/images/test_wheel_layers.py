@@ -11,9 +11,12 @@ import pytest
 from packaging.requirements import Requirement
 from wheel_files import private_index, uv_of_its_own, wheel
 
+from lykeion.adapters.images.codecs import PLAIN
+from lykeion.adapters.images.layers import make
 from lykeion.adapters.images.own_packages import installed_versions, own_requirements
 from lykeion.adapters.images.pyc import Compiler
 from lykeion.adapters.images.requirements import Requirements
+from lykeion.adapters.images.store import Store
 from lykeion.adapters.images.wheels import Wheels
 from lykeion.core.images.entries import Content
 from lykeion.core.images.locks import Lock, parse_lock
@@ -122,7 +125,7 @@ def test_a_file_that_somebody_edited_is_not_packed(tmp_path):
     edited.chmod(edited.stat().st_mode | stat.S_IWUSR)
     edited.write_bytes(b"def main(): print('it lies')\n")
     with pytest.raises(Corrupt, match=r"tool/__init__\.py is not what tool 1\.0 says of it: somebody edited it"):
-        content.entries()
+        make(content, PLAIN, Store(tmp_path / "images"))
 
 
 def test_all_packages_that_cannot_be_installed_are_told_at_once(tmp_path):
@@ -165,6 +168,7 @@ def test_files_that_two_packages_share_are_in_both(tmp_path):
     paths = [entry.path for content in contents for entry in content.entries()]
     assert paths.count(f"{SITE}/shared/__init__.py") == 2
     assert f"{SITE}/LICENSE" not in paths
+    assert [make(content, PLAIN, Store(tmp_path / "images")).hit for content in contents] == [False]  # in the layer it is there once
 
 
 def test_files_that_differ_in_case_alone_are_two_files(tmp_path):

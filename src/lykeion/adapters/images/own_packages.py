@@ -3,7 +3,7 @@
 Reading metadata is dear, and what is installed stays while a process runs: it is read once.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import PackageNotFoundError, requires, version
 
@@ -27,18 +27,20 @@ def needs(name: str, extras: tuple[str, ...], target: Target) -> tuple[Requireme
     )
 
 
-def own_requirements(extras: Sequence[str], target: Target) -> list[str]:
+@cache
+def own_requirements(extras: tuple[str, ...], target: Target) -> tuple[str, ...]:
     """Lykeion's dependencies with these extras, as lines of a requirements file."""
     lines: set[str] = set()
-    for requirement in needs(OWN, tuple(extras), target):
+    for requirement in needs(OWN, extras, target):
         if requirement.name == OWN:
-            lines.update(own_requirements(sorted(requirement.extras), target))
+            lines.update(own_requirements(tuple(sorted(requirement.extras)), target))
         else:
             lines.add(str(requirement).partition(";")[0].strip())
-    return sorted(lines)
+    return tuple(sorted(lines))
 
 
-def installed_versions(requirements: Sequence[str], target: Target) -> dict[str, str]:
+@cache
+def installed_versions(requirements: tuple[str, ...], target: Target) -> Mapping[str, str]:
     """Name -> version, of these requirements and of all that they need, as far as they are installed here."""
     found: dict[str, str] = {}
     waiting = list(map(Requirement, requirements))

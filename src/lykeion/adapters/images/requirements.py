@@ -35,7 +35,7 @@ class Requirements:
     cache: Path
     target: Target
 
-    def lock(self, file: Path | None, extras: Sequence[str] = ()) -> Lock:
+    def lock(self, file: Path | None, extras: tuple[str, ...] = ()) -> Lock:
         """What is installed into an image: the packages of `file`, and what Lykeion with these extras needs.
 
         Raises NotFound without the file, Invalid for what it says, Unavailable where an index does not answer.

@@ -6,7 +6,6 @@ ustar, with a pax header only where ustar cannot say it (long or non-ASCII names
 import tarfile
 from collections.abc import Iterable, Iterator
 from hashlib import sha256
-from pathlib import Path
 
 from lykeion.core.images.entries import Entry
 from lykeion.errors import Corrupt
@@ -58,7 +57,7 @@ def pieces(entry: Entry) -> Iterator[bytes]:
     """The bytes of a file, as many as its entry says."""
     left, content = entry.size, sha256()
     try:
-        with Path(entry.source).open("rb", buffering=0) as file:
+        with open(entry.source, "rb", buffering=0) as file:
             while left and (piece := file.read(min(left, CHUNK))):
                 left -= len(piece)
                 if entry.sha256:
@@ -68,4 +67,4 @@ def pieces(entry: Entry) -> Iterator[bytes]:
     except OSError as error:
         raise Corrupt(f"{entry.source} cannot be read for the image: {error.strerror}") from error
     if left or grown or (entry.sha256 and content.hexdigest() != entry.sha256):
-        raise Corrupt(f"{entry.source} changed while the image was built; build again when nobody writes to it")
+        raise Corrupt(f"{entry.source} {entry.is_not}")

@@ -10,10 +10,11 @@ import shutil
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import astuple, dataclass, replace
-from hashlib import file_digest, sha256
+from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 from tempfile import mkdtemp
+from typing import NamedTuple
 
 from packaging.utils import canonicalize_name
 
@@ -22,7 +23,7 @@ from lykeion.adapters.images.uv import for_target, uv
 from lykeion.core.images.entries import Entry
 from lykeion.core.images.locks import Lock
 from lykeion.core.images.wheels import Locked, Recorded, Target, is_left_out, key, place, read_record, script, scripts, write_record
-from lykeion.errors import Corrupt, Invalid, Problem, Unavailable
+from lykeion.errors import Invalid, Problem, Unavailable
 
 BROKEN = "the wheel is broken: build it again with a current tool"
 REMEDIES = {  # by what uv says; the first that fits
@@ -38,8 +39,7 @@ REMEDIES = {  # by what uv says; the first that fits
 CODE = (".py", ".so", ".pth")  # elsewhere than in a package's folder only these matter; a LICENSE does not
 
 
-@dataclass(frozen=True, slots=True)
-class File:
+class File(NamedTuple):
     """A file as it is packed. `place`: its path in the image; `stored`: its path as it was installed."""
 
     place: str
@@ -80,17 +80,14 @@ class Folders:
             return 0
 
     def entries(self, package: Locked) -> Iterator[Entry]:
-        """Of a wheel that is here. Raises Corrupt where a file is not what the wheel's RECORD says."""
+        """Of a wheel that is here. Who packs them holds each against what the wheel's RECORD says."""
         folder = self.folder(package)
+        again = f"run uv cache clean {package.name}, delete {folder}, and build again"
+        remedy = f"somebody edited it, or the wheel was built wrong: {again}; where that does not help, build the wheel anew"
+        is_not = f"is not what {package.name} {package.version} says of it: {remedy}"
         for file in (File(*one) for one in json.loads((folder / "files.json").read_bytes())):
-            source = folder / "site" / file.stored
-            with source.open("rb", buffering=0) as stream:
-                told = file_digest(stream, "sha256").hexdigest()
-            if (told, source.stat().st_size) != (file.sha256, file.size):
-                again = f"run uv cache clean {package.name}, delete {folder}, and build again"
-                remedy = f"somebody edited it, or the wheel was built wrong: {again}; where that does not help, build the wheel anew"
-                raise Corrupt(f"{source} is not what {package.name} {package.version} says of it: {remedy}")
-            yield Entry(file.place, mode=0o755 if file.executable else 0o644, source=str(source), size=file.size)
+            mode = 0o755 if file.executable else 0o644
+            yield Entry(file.place, mode=mode, source=f"{folder}/site/{file.stored}", size=file.size, sha256=file.sha256, is_not=is_not)
 
     def _install(self, lock: Lock) -> None:
         self.cache.mkdir(parents=True, exist_ok=True)
@@ -123,7 +120,7 @@ class Folders:
         for package, files in records.items():
             folder = beside / "apart" / package.name
             settled = list(settle(files, beside / "site", folder, uses))
-            (folder / "files.json").write_text(json.dumps([astuple(file) for file in settled]))
+            (folder / "files.json").write_text(json.dumps(settled))
             (folder / "size").write_text(str(sum(file.size for file in settled)))
             try:
                 folder.rename(self.folder(package))
@@ -167,10 +164,11 @@ def settle(files: Sequence[Recorded], site: Path, folder: Path, uses: Mapping[st
     """Move a wheel's files into its folder, with its scripts and its RECORD as they are in the image. `uses`: how many have a file."""
     started = scripts(files)
     listed: list[Recorded] = []
+    for below in {os.path.dirname(file.path) for file in files}:
+        (folder / "site" / below).mkdir(parents=True, exist_ok=True)
     (record,) = (file.path for file in files if not file.sha256)
     for file in files:
         stored, whence = folder / "site" / file.path, site / file.path
-        stored.parent.mkdir(parents=True, exist_ok=True)
         if file.path == record:
             continue
         executable = bool(whence.stat().st_mode & 0o100)

@@ -118,7 +118,7 @@ class Workshop:
         """
         providers = distributions_of_packages()
         wanted = {canonicalize_name(name) for package in imported for name in providers.get(package, [package]) if name}
-        extras = [extra for extra in EXTRAS if wanted & (self.provided((extra,)) - self.provided(()))]
+        extras = tuple(extra for extra in EXTRAS if wanted & (self.provided((extra,)) - self.provided(())))
         found = Requirements(self.cache / "locks", self.target).lock(lock, extras)
         lost = sorted(wanted - {one.name for one in found.packages})
         if lost:

@@ -12,7 +12,7 @@ class Entry:
     """One entry of a layer. `path` is relative to the image's root, with "/", without "." and ".."; owner and time are always the same.
 
     A file's bytes are `data`, or those of the file `source` on this machine (`size` bytes; `sha256` in hex, where it must be still that
-    when it is packed). `target`: where a link points, as it is
+    when it is packed, else it `is_not` what it should be, which is told in these words). `target`: where a link points, as it is
     written; of a hard link the path of the entry that it shares.
     """
 
@@ -23,7 +23,13 @@ class Entry:
     source: str = ""
     size: int = 0
     sha256: str = ""
+    is_not: str = "changed while the image was built; build again when nobody writes to it"
     target: str = ""
+
+    @property
+    def content(self) -> object:
+        """What is the same of two files that are one wherever they lie."""
+        return self.type, self.mode, self.target, self.sha256 or (self.data, self.source)
 
 
 @dataclass(frozen=True, slots=True)

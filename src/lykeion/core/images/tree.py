@@ -21,7 +21,7 @@ def arranged(entries: Iterable[Entry]) -> list[Entry]:
     for entry in entries:
         if why := fault(entry):
             problems.append(refused(entry, why))
-        elif found.setdefault(entry.path, entry) != entry:
+        elif found.setdefault(entry.path, entry).content != entry.content:
             problems.append(refused(entry, "it is there twice, and not the same"))
     folders = {above: Entry(above, "folder", FOLDER_MODE) for path in found for above in parents(path)}
     files = {path for path, entry in found.items() if entry.type == "file"}
