@@ -82,6 +82,16 @@ def test_another_checkout_home_and_umask_give_the_same_digest(base, words, tmp_p
     assert built.json["digest"] == words["digest"]
 
 
+def test_an_image_runs_what_the_user_says_in_the_environment_that_he_says(cli, base, words):
+    given = ("--env", "MODE=quick", "--env", "HOME=/work", "--entrypoint", "python3 -c 'print(1)'", "--tag", "localhost:5000/mine:1")
+    mine = cli("image", "build", WORDS / "pipeline.yaml", "--base", base, *given, "-o", "json").json
+    assert {layer["cache"] for layer in mine["layers"]} == {"hit"}
+    usual, changed = (cli("image", "show", name, "-o", "json").json["config"] for name in (words["name"], "localhost:5000/mine:1"))
+    assert (changed["Entrypoint"], changed.get("Cmd")) == (["python3", "-c", "print(1)"], None)
+    assert set(changed["Env"]) - set(usual["Env"]) == {"MODE=quick", "HOME=/work"}
+    assert changed["Labels"] == usual["Labels"]
+
+
 def test_a_plan_says_layer_by_layer_what_would_be_made_and_sent(cli, base, words, registry):
     del words
     told = cli("image", "plan", WORDS / "pipeline.yaml", "--base", base, "--tag", f"{registry.host}/plan:1", "-o", "json").json
@@ -126,6 +136,10 @@ def test_a_saved_image_is_read_by_skopeo(cli, words, tmp_path):
         (("build", "photos@stable"), 3, "there is no model photos"),
         (("build", "missing.yaml"), 2, "cannot be read"),
         (("build", str(WORDS / "pipeline.yaml"), "--codec", "lzma"), 2, "use one of zstd, gzip, none"),
+        (("build", str(WORDS / "pipeline.yaml"), "--env", "MODE"), 2, "--env: 'MODE' is no variable (write NAME=VALUE)"),
+        (("build", str(WORDS / "pipeline.yaml"), "--env", "A=http://me:pw@host"), 2, "A holds a name or a password in a URL"),
+        (("build", str(WORDS / "pipeline.yaml"), "--entrypoint", "sh -c 'x"), 2, "--entrypoint: it is no command: No closing quotation"),
+        (("build", str(WORDS / "pipeline.yaml"), "--entrypoint", ""), 2, "an image has to run something"),
         (("build", str(WORDS / "pipeline.yaml"), "--push"), 2, "it is not said which registry it goes to"),
         (("build", str(WORDS / "pipeline.yaml"), "--base", "localhost:5000/python:3"), 2, "a base is named by its digest"),
         (("show", "nothing"), 3, "there is no image 'nothing' here"),

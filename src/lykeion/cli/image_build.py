@@ -1,6 +1,9 @@
 """`lykeion image build | plan`: the image of a pipeline's components, or of a model's version."""
 
+import shlex
 from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,8 @@ from lykeion.assembly import Platform, local
 from lykeion.assembly_images import destination, registry, required_destination, workshop
 from lykeion.cli.files import pipeline_of
 from lykeion.cli.printing import emit, err, rows
+from lykeion.core.images.locks import secrets, without_secrets
+from lykeion.core.images.oci import Settings
 from lykeion.core.images.references import Reference
 from lykeion.daemons.planning import lock_of
 from lykeion.errors import Invalid, Problem
@@ -25,6 +30,8 @@ def arguments(parser: ArgumentParser, name: str) -> None:
     parser.add_argument("--base", default="", help="a base lock (lykeion image lock), or REGISTRY/IMAGE@DIGEST (default: Debian's Python)")
     parser.add_argument("--requirements", type=Path, help="requirements.lock, .in, uv.lock or pyproject.toml, in place of the pipeline's")
     parser.add_argument("--file", action="append", default=[], metavar="PATH", help="a further file of the pipeline's folder")
+    parser.add_argument("--env", action="append", default=[], metavar="NAME=VALUE", help="a variable of its environment; never a secret")
+    parser.add_argument("--entrypoint", metavar="COMMAND", help="what it runs in place of Lykeion, in the words of a shell")
     parser.add_argument("--codec", default="zstd", help=f"how layers are compressed: {', '.join(CODECS)} (default: zstd)")
     parser.add_argument(
         "--tag", default="", metavar="HOST/NAME:TAG", help="what it is called (default: below $LYKEION_REGISTRY, else a local name)"
@@ -38,6 +45,7 @@ def main(args: Namespace) -> int:
     with local(args.home) as platform:
         shop = workshop(platform.home, args.base)
         recipe = recipe_of(args, platform, shop)
+        recipe = replace(recipe, settings=changed(recipe.settings, args.env, args.entrypoint))
         if args.action == "plan":
             return planned(args, recipe, plan(recipe, shop.store, codec))
         to = required_destination(recipe.name, args.tag) if args.push else destination(recipe.name, args.tag)
@@ -65,6 +73,33 @@ def recipe_of(args: Namespace, platform: Platform, shop: Workshop) -> Recipe:
     signatures = platform.components.describe_all(str(folder), references, lock)
     files = (file.name, *args.file, *([pipeline.spec.environment.requirements] if pipeline.spec.environment.requirements else []))
     return shop.training(f"{pipeline.name}:latest", folder, files, signatures, args.requirements or lock)
+
+
+def changed(settings: Settings, variables: Sequence[str], entrypoint: str | None) -> Settings:
+    """How an image is started, with what the user says instead. Raises Invalid with all that cannot be so."""
+    problems = [problem for variable in variables for problem in faults(variable)]
+    words = settings.entrypoint
+    try:
+        words = words if entrypoint is None else tuple(shlex.split(entrypoint))
+    except ValueError as error:
+        problems.append(Problem(f"it is no command: {error}", "--entrypoint", entrypoint, remedy="write it as in a shell"))
+    if not words:
+        problems.append(Problem("an image has to run something", "--entrypoint", entrypoint, remedy="name a program"))
+    if problems:
+        raise Invalid(problems)
+    env = {**settings.env, **dict(variable.partition("=")[::2] for variable in variables)}
+    return replace(settings, env=env, entrypoint=words, command=settings.command if entrypoint is None else ())
+
+
+def faults(variable: str) -> list[Problem]:
+    """Why this cannot stand in an image's environment."""
+    name, equals, value = variable.partition("=")
+    if not name or not equals:
+        return [Problem(f"{variable!r} is no variable", "--env", variable, remedy="write NAME=VALUE")]
+    if secrets(value, ""):
+        remedy = "whoever has an image reads its environment; give it where the image is started"
+        return [Problem(f"{name} holds a name or a password in a URL", "--env", without_secrets(variable), remedy=remedy)]
+    return []
 
 
 def pushed_to(shop: Workshop, built: Built, to: Reference) -> Pushed:
