@@ -87,7 +87,7 @@ def test_an_image_runs_what_the_user_says_in_the_environment_that_he_says(cli, b
     mine = cli("image", "build", WORDS / "pipeline.yaml", "--base", base, *given, "-o", "json").json
     assert {layer["cache"] for layer in mine["layers"]} == {"hit"}
     usual, changed = (cli("image", "show", name, "-o", "json").json["config"] for name in (words["name"], "localhost:5000/mine:1"))
-    assert (changed["Entrypoint"], changed.get("Cmd")) == (["python3", "-c", "print(1)"], None)
+    assert (changed["Entrypoint"], changed["Cmd"]) == (["python3", "-c", "print(1)"], [])
     assert set(changed["Env"]) - set(usual["Env"]) == {"MODE=quick", "HOME=/work"}
     assert changed["Labels"] == usual["Labels"]
 
