@@ -44,8 +44,8 @@ def main() -> None:
         cache = options.cache or Path(name) / "cache"
         lock = resolve()
         debs, target = Debs(cache / "base", lock), Target(lock.python)
-        compiler = Compiler(target.python, cache / "pyc", debs.interpreter)
-        packages = Wheels(cache / "wheels", target, compiler).contents(Requirements(cache / "locks", target).lock(None, ["search"]))
+        compiler = Compiler(target.python, debs.interpreter)
+        packages = Wheels(cache / "wheels", target, compiler).contents(Requirements(cache / "locks", target).lock(None, ("search",)))
         entries = arranged(
             entry for one in (debs.content(compiler), *packages, platform_content(compiler, "/usr/bin/python3")) for entry in one.entries()
         )

@@ -116,7 +116,7 @@ def ours(bench: Bench) -> dict[str, float]:
         built = build(bench.serving(shop, manifest), shop.store)
         bench.send(shop, built, "serving")
     found["cold"] = used()
-    again = bench.workshop("images-2")  # packages are here, their layers are not
+    again = bench.workshop("images-2")  # packages are installed here, their layers are not
     with metered() as used:
         bench.send(again, build(bench.serving(again, manifest), again.store), "packed")
     found["packed"] = used()
@@ -276,7 +276,7 @@ def report(here: dict[str, float], there: dict[str, float], memory: float, same:
         ("CPU-s", "here", "buildah", "ratio", "goal"),
         [
             row("cold, 1 GiB model: build + push, packages fetched and compiled", "cold", "≤ 8"),
-            ("the same, packages installed and compiled before", here["packed"], there.get("cold", ""), "", ""),
+            ("the same, packages installed before", here["packed"], there.get("cold", ""), "", ""),
             row("nothing changed: build + push", "unchanged", "≤ 0.05"),
             row("code changed: build + push", "code", "≤ 0.1, 200 x"),
             row("new 1 GiB model, published: build", "model", "≤ 0.02"),

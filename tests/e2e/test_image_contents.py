@@ -31,8 +31,8 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     try:
         lock = resolve()
         debs, target = Debs(cache / "base", lock), Target(lock.python)
-        compiler = Compiler(target.python, cache / "pyc", debs.interpreter)
-        packages = Wheels(cache / "wheels", target, compiler).contents(Requirements(cache / "locks", target).lock(None, ["search"]))
+        compiler = Compiler(target.python, debs.interpreter)
+        packages = Wheels(cache / "wheels", target, compiler).contents(Requirements(cache / "locks", target).lock(None, ("search",)))
         for content in (debs.content(compiler), *packages, platform_content(compiler, "/usr/bin/python3")):
             lay_out(arranged(content.entries()), root)
     except Unavailable as error:

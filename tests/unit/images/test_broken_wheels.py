@@ -35,7 +35,7 @@ def nothing_of_the_machine(tmp_path_factory, monkeypatch):
 
 
 def wheels(cache: Path) -> Wheels:
-    return Wheels(cache / "wheels", TARGET, Compiler("no Python", cache / "pyc"))
+    return Wheels(cache / "wheels", TARGET, Compiler("no Python"))
 
 
 def lock_of(found: Path, *lines: str) -> Lock:

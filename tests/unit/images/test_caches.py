@@ -56,7 +56,7 @@ def test_a_cache_that_was_never_made_is_swept(tmp_path):
 def test_what_a_build_uses_is_young_again(tmp_path, what):
     def use() -> None:
         if what == "compiled":
-            Compiler(f"{sys.version_info.major}.{sys.version_info.minor}", tmp_path / "compiled").compiled([Entry("a.py", data=b"")])
+            Compiler(f"{sys.version_info.major}.{sys.version_info.minor}", cache=tmp_path / "compiled").compiled([Entry("a.py", data=b"")])
         else:
             unpacked(package, tmp_path / "unpacked" / package.name)
 

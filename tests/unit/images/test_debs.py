@@ -224,7 +224,7 @@ def test_a_base_is_the_same_in_another_cache(tmp_path):
 
 
 def test_a_base_that_is_a_hit_is_not_read(tmp_path):
-    content = Debs(tmp_path / "nothing", LOCK).content(Compiler("3.11", tmp_path))
+    content = Debs(tmp_path / "nothing", LOCK).content(Compiler("3.11"))
     assert (content.kind, content.title) == ("base", "Debian bookworm, Python 3.11.2, 1 packages")
     assert not (tmp_path / "nothing").exists()
 

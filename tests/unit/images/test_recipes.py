@@ -34,7 +34,7 @@ def store(tmp_path: Path) -> Store:
 def under(tmp_path: Path) -> Foundation:
     base = Content("base", "a base", "sha256:base", lambda: [Entry("etc/os-release", data=b"ID=test\n")])
     wheels = (Content("wheel", "one 1.0", "sha256:one", lambda: [Entry("opt/lykeion/site-packages/one.py", data=b"x = 1\n")]),)
-    return Foundation((base,), wheels, Compiler(PYTHON, tmp_path / "pyc"))
+    return Foundation((base,), wheels, Compiler(PYTHON, cache=tmp_path / "pyc"))
 
 
 def words(folder: Path, under: Foundation, cache: Path):
@@ -66,7 +66,7 @@ def test_the_same_pipeline_in_another_folder_user_time_and_umask_has_the_same_di
         shutil.copytree(WORDS, folder, ignore=shutil.ignore_patterns("__pycache__"))
         os.utime(folder / "words.py", (umask, umask))
         other = Store(tmp_path / f"images-{umask}")
-        clean = replace(under, compiler=Compiler(PYTHON, tmp_path / f"pyc-{umask}"))
+        clean = replace(under, compiler=Compiler(PYTHON, cache=tmp_path / f"pyc-{umask}"))
         digests.append(build(words(folder, clean, tmp_path / f"cache-{umask}"), other).image.digest)
         os.umask(before)
     assert digests[0] == digests[1]

@@ -36,7 +36,7 @@ def nothing_of_the_machine(tmp_path, monkeypatch):
 
 
 def wheels(cache: Path) -> Wheels:
-    return Wheels(cache / "wheels", TARGET, Compiler(TARGET.python, cache / "pyc"))
+    return Wheels(cache / "wheels", TARGET, Compiler(TARGET.python))
 
 
 def lock_of(tmp_path: Path, *lines: str, folder: str = "found") -> Lock:
@@ -44,7 +44,11 @@ def lock_of(tmp_path: Path, *lines: str, folder: str = "found") -> Lock:
 
 
 def packed(contents: list[Content]) -> dict[str, bytes]:
-    return {entry.path: Path(entry.source).read_bytes() for content in contents for entry in content.entries()}
+    return {
+        entry.path: Path(entry.source).read_bytes() if entry.data is None else entry.data
+        for content in contents
+        for entry in content.entries()
+    }
 
 
 def simple(tmp_path: Path, folder: str = "found") -> Lock:

@@ -43,11 +43,15 @@ HERE = Interpreter(platform.python_version(), lambda: [sys.executable])
 
 @dataclass(frozen=True)
 class Compiler:
-    """Compiles for an image whose Python is `python` ("3.11"). `cache`: a folder of finished files; it may be deleted at any time."""
+    """Compiles for an image whose Python is `python` ("3.11").
+
+    `cache`: a folder of what it made, for code that changes file by file; it may be deleted at any time. Without one nothing is kept:
+    of a layer that is made once and found by its key from then on, making thousands of files would cost as much as compiling.
+    """
 
     python: str
-    cache: Path
     interpreter: Interpreter = HERE
+    cache: Path | None = None
 
     @property
     def reason(self) -> str:
@@ -68,56 +72,66 @@ class Compiler:
         """The entries with a .pyc for each .py that is Python and no test, without those that were there."""
         given = [entry for entry in entries if "__pycache__" not in entry.path.split("/")]
         sources = [] if self.reason else [entry for entry in given if is_compiled(entry)]
-        places = {entry.path: self._place(entry) for entry in sources}
-        sizes = {entry.path: place.stat().st_size for entry in sources if (place := places[entry.path]).exists()}
-        for path in sizes:
-            touched(places[path])
-        sizes |= self._compile([(entry, places[entry.path]) for entry in sources if entry.path not in sizes])
-        return given + [
-            Entry(self.beside(entry.path), source=str(places[entry.path]), size=sizes[entry.path])
-            for entry in sources
-            if entry.path in sizes
-        ]
+        codes = self._compile(sources) if self.cache is None else self._kept(sources, self.cache)
+        return given + [Entry(self.beside(path), data=code) for path, code in codes.items()]
 
     def beside(self, path: str) -> str:
         """Where the compiled form of a source lies."""
         folder, slash, name = path.rpartition("/")
         return f"{folder}{slash}__pycache__/{name.removesuffix('.py')}.cpython-{self.python.replace('.', '')}.pyc"
 
-    def _place(self, entry: Entry) -> Path:
+    def _kept(self, sources: Sequence[Entry], cache: Path) -> dict[str, bytes]:
+        """Path -> what it is compiled to; from the cache, into which goes what was not there."""
+        places = {entry.path: self._place(entry, cache) for entry in sources}
+        found: dict[str, bytes] = {}
+        for path, place in places.items():
+            with suppress(FileNotFoundError):
+                found[path] = place.read_bytes()
+                touched(place)
+        made = self._compile([entry for entry in sources if entry.path not in found])
+        for path, code in made.items():
+            places[path].parent.mkdir(parents=True, exist_ok=True)
+            beside = places[path].with_suffix(f".{os.getpid()}")
+            beside.write_bytes(code)
+            beside.replace(places[path])
+        together = found | made
+        return {entry.path: together[entry.path] for entry in sources if entry.path in together}
+
+    def _place(self, entry: Entry, cache: Path) -> Path:
         source = entry.data if entry.data is not None else Path(entry.source).read_bytes()
         name = sha256(f"{self.key}\n{entry.path}\n".encode() + source).hexdigest()
-        return self.cache / name[:2] / f"{name[2:]}.pyc"
+        return cache / name[:2] / f"{name[2:]}.pyc"
 
-    def _compile(self, wanted: Sequence[tuple[Entry, Path]]) -> dict[str, int]:
-        """Path -> size, of those that are Python. Many are shared between processes."""
+    def _compile(self, wanted: Sequence[Entry]) -> dict[str, bytes]:
+        """Path -> what it is compiled to, of those that are Python. Many are shared between processes."""
         if not wanted:
             return {}
         command = [*self.interpreter.command(), "-S", "-s", "-P", "-W", "ignore", pyc_worker.__file__]
         workers = min(os.cpu_count() or 1, 1 + len(wanted) // WORTH_A_PROCESS)
         with ThreadPoolExecutor(workers) as pool:
             done = pool.map(lambda first: compile_some(command, wanted[first::workers]), range(workers))
-            return {path: size for some in done for path, size in some.items()}
+            made = {path: code for some in done for path, code in some.items()}
+        return {entry.path: code for entry in wanted if (code := made[entry.path])}
 
 
-def compile_some(command: Sequence[str], wanted: Sequence[tuple[Entry, Path]]) -> dict[str, int]:
-    """In one process."""
-    told = b"".join(marshal.dumps((entry.source, entry.data or b"", f"/{entry.path}", str(to)), MARSHAL) for entry, to in wanted)
+def compile_some(command: Sequence[str], wanted: Sequence[Entry]) -> dict[str, bytes]:
+    """In one process. Path -> code, b"" where it is no Python."""
+    told = b"".join(marshal.dumps((entry.source, entry.data or b"", f"/{entry.path}"), MARSHAL) for entry in wanted)
     ended = subprocess.run(command, input=told, capture_output=True, env={"PYTHONHASHSEED": "0"}, check=False)
-    sizes = list(numbers(ended.stdout))
-    if ended.returncode or len(sizes) != len(wanted):
-        last = wanted[min(len(sizes), len(wanted) - 1)][0].path
+    codes = list(answers(ended.stdout))
+    if ended.returncode or len(codes) != len(wanted):
+        last = wanted[min(len(codes), len(wanted) - 1)].path
         said = ended.stderr.decode("utf-8", "replace").strip()[-500:]
         raise LykeionError(f"compiling {last} with {command[0]} failed: {said or f'code {ended.returncode}'}")
-    return {entry.path: size for (entry, _), size in zip(wanted, sizes, strict=True) if size >= 0}
+    return {entry.path: code for entry, code in zip(wanted, codes, strict=True)}
 
 
-def numbers(told: bytes) -> Iterator[int]:
+def answers(told: bytes) -> Iterator[bytes]:
     """What the worker has answered, as far as it came."""
     stream = BytesIO(told)
     with suppress(EOFError, ValueError, TypeError):
         while True:
-            yield int(marshal.load(stream))
+            yield bytes(marshal.load(stream))
 
 
 def is_compiled(entry: Entry) -> bool:

@@ -1,7 +1,7 @@
 """Compiles Python files one after the other, for pyc.py: run as a script by the interpreter that the image has (3.11 or newer).
 
-Reads marshalled tuples (file: path or "", the source where there is no file, its path in the image, where to write), one after the other,
-and writes for each the bytes that it wrote, or -1 where it is no Python. It imports next to nothing: starting costs more than one file.
+Reads marshalled tuples (file: path or "", the source where there is no file, its path in the image), one after the other, and writes for
+each its .pyc, marshalled, or nothing (b"") where it is no Python. It imports next to nothing: starting costs more than one file.
 
 What `marshal` writes depends on who else in the process holds a string, and on which strings other files left interned. So the code is
 written in the old form that shares nothing, read again (now nothing of it is shared but interned names), and written while all its
@@ -11,7 +11,6 @@ gives the same bytes in any process of the same Python.
 
 import _imp
 import marshal
-import os
 import sys
 from _frozen_importlib_external import MAGIC_NUMBER  # importlib.util has it too, and takes as long as all else here
 from types import CodeType
@@ -45,22 +44,16 @@ def hold_constants(constants: tuple[object, ...] | frozenset[object], held: list
             hold(constant, held)
 
 
-def compile_one(file: str, text: bytes, name: str, to: str) -> int:
+def compile_one(file: str, text: bytes, name: str) -> bytes:
     if file:
         with open(file, "rb") as stream:
             text = stream.read()
     try:
         code = compile(text, "", "exec", dont_inherit=True, optimize=0)
     except (SyntaxError, ValueError, RecursionError, OverflowError):
-        return -1
+        return b""
     digest = _imp.source_hash(int.from_bytes(MAGIC_NUMBER, "little"), text)
-    made = MAGIC_NUMBER + UNCHECKED_HASH.to_bytes(4, "little") + digest + canonical(code, name)
-    os.makedirs(os.path.dirname(to), exist_ok=True)
-    beside = f"{to}.{os.getpid()}"
-    with open(beside, "wb") as out:
-        out.write(made)
-    os.replace(beside, to)
-    return len(made)
+    return MAGIC_NUMBER + UNCHECKED_HASH.to_bytes(4, "little") + digest + canonical(code, name)
 
 
 def main() -> None:

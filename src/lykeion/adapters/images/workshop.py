@@ -63,7 +63,8 @@ class Workshop:
     def foundation(self, lock: Lock) -> Foundation:
         below = self.below
         wheels = Wheels(self.cache / "wheels", self.target, below.compiler)
-        return replace(below, wheels=tuple(wheels.contents(lock)))
+        of_code = replace(below.compiler, cache=self.cache / "compiled")
+        return replace(below, wheels=tuple(wheels.contents(lock)), compiler=of_code)
 
     @cached_property
     def below(self) -> Foundation:
@@ -71,7 +72,7 @@ class Workshop:
         if self.base and not Path(self.base).is_file():
             return self.from_registry(parse_reference(self.base))
         debs = Debs(self.cache, parse_base_lock(*self.base_lock()))
-        compiler = Compiler(Target(debs.lock.python).python, self.cache / "compiled", debs.interpreter)
+        compiler = Compiler(Target(debs.lock.python).python, debs.interpreter)
         return Foundation((debs.content(compiler),), (), compiler)
 
     def base_lock(self) -> tuple[str, str]:
@@ -92,7 +93,7 @@ class Workshop:
         env = dict(pair.partition("=")[::2] for pair in start_of(image.config).get("Env") or [])
         version = env.get("PYTHON_VERSION", "")  # as the official images of Python say it
         interpreter = "/usr/local/bin/python3" if version else "/usr/bin/python3"
-        compiler = Compiler(Target(version or HERE.version).python, self.cache / "compiled")
+        compiler = Compiler(Target(version or HERE.version).python)
         kept = {name: value for name, value in env.items() if name not in ("PATH", "PYTHONPATH")}
         layers = [titled(layer, "base", f"{at} of {len(image.layers)}") for at, layer in enumerate(image.layers, 1)]
         return Foundation(tuple(layers), (), compiler, interpreter, kept)
