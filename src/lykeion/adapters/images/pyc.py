@@ -18,6 +18,7 @@ from functools import cached_property
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
+from threading import get_ident
 
 from lykeion.adapters.images import pyc_worker
 from lykeion.adapters.images.caches import touched
@@ -90,10 +91,11 @@ class Compiler:
                 touched(place)
         made = self._compile([entry for entry in sources if entry.path not in found])
         for path, code in made.items():
-            places[path].parent.mkdir(parents=True, exist_ok=True)
-            beside = places[path].with_suffix(f".{os.getpid()}")
-            beside.write_bytes(code)
-            beside.replace(places[path])
+            beside = places[path].with_suffix(f".{os.getpid()}.{get_ident()}")
+            with suppress(OSError):  # who cannot keep it goes on
+                beside.parent.mkdir(parents=True, exist_ok=True)
+                beside.write_bytes(code)
+                beside.replace(places[path])
         together = found | made
         return {entry.path: together[entry.path] for entry in sources if entry.path in together}
 
