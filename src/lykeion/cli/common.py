@@ -1,8 +1,24 @@
 """What every command takes."""
 
 from argparse import ArgumentParser
+from collections.abc import Callable, Iterable
+from typing import Any
 
 DEFAULTS = {"home": None, "output": "table", "verbose": False}
+
+
+class Late(ArgumentParser):
+    """Learns its arguments, by `fill`, when it is to read some: of a command with many actions only the one that is asked for is loaded."""
+
+    def __init__(self, *args: Any, fill: Callable[[ArgumentParser], None] | None = None, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self.fill = fill
+
+    def parse_known_args(self, args: Iterable[str] | None = None, namespace: Any = None) -> tuple[Any, list[str]]:
+        fill, self.fill = self.fill, None
+        if fill is not None:
+            fill(self)
+        return super().parse_known_args(args, namespace)
 
 
 def common_arguments(parser: ArgumentParser) -> None:

@@ -1,11 +1,12 @@
 """`lykeion image`: OCI images without a Dockerfile, a daemon or root. Each action has a module of its own, loaded when it is asked for."""
 
 from argparse import SUPPRESS, ArgumentParser, Namespace
+from functools import partial
 from importlib import import_module
 from types import ModuleType
 from typing import NamedTuple
 
-from lykeion.cli.common import common_arguments
+from lykeion.cli.common import Late, common_arguments
 from lykeion.errors import LykeionError
 
 
@@ -34,12 +35,16 @@ ACTIONS = {
 
 
 def arguments(parser: ArgumentParser, _: str) -> None:
-    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION", parser_class=Late)
     for name, action in ACTIONS.items():
-        added = actions.add_parser(name, help=action.help, description=action.help, argument_default=SUPPRESS)
-        common_arguments(added)
-        added.argument_default = None
-        loaded(action).arguments(added, name)
+        actions.add_parser(name, help=action.help, description=action.help, argument_default=SUPPRESS, fill=partial(fill, name))
+
+
+def fill(name: str, parser: ArgumentParser) -> None:
+    """The arguments of one action."""
+    common_arguments(parser)
+    parser.argument_default = None
+    loaded(ACTIONS[name]).arguments(parser, name)
 
 
 def main(args: Namespace) -> int:

@@ -80,8 +80,8 @@ def main(given: Sequence[str] | None = None) -> int:
     parser = ArgumentParser(prog=f"lykeion {name}", description=COMMANDS[name].help, formatter_class=RawDescriptionHelpFormatter)
     common_arguments(parser)
     module.arguments(parser, name)
-    args = parser.parse_args(words[1:], Namespace(command=name, **DEFAULTS))
-    return guarded(module.main, args)
+    args = Namespace(command=name, **DEFAULTS)
+    return guarded(lambda: module.main(parser.parse_args(words[1:], args)), args)
 
 
 def is_text(word: str) -> bool:
@@ -89,11 +89,11 @@ def is_text(word: str) -> bool:
     return not any("\ud800" <= character <= "\udfff" for character in word)
 
 
-def guarded(command: Callable[[Namespace], int], args: Namespace) -> int:
+def guarded(command: Callable[[], int], args: Namespace) -> int:
     """Run it; errors become a sentence and an exit code."""
     errors = import_module("lykeion.errors")
     try:
-        code = command(args)
+        code = command()
         sys.stdout.flush()  # here, where a reader that has gone is no error
         return code
     except errors.LykeionError as error:

@@ -3,19 +3,20 @@
 from argparse import SUPPRESS, ArgumentParser, Namespace
 from dataclasses import asdict
 from functools import partial
+from importlib import import_module
+from types import ModuleType
 from typing import Any
 
 from lykeion.assembly import local
-from lykeion.cli import models_prune
-from lykeion.cli.common import common_arguments
+from lykeion.cli.common import Late, common_arguments
 from lykeion.cli.printing import emit, rows
 from lykeion.errors import Corrupt, Invalid, Problem
 from lykeion.repository import Repository
 
 
 def arguments(parser: ArgumentParser, _: str) -> None:
-    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    common = ArgumentParser(add_help=False, argument_default=SUPPRESS)  # said after the action too, where it does not undo what was before
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION", parser_class=Late)
+    common = Late(add_help=False, argument_default=SUPPRESS)  # said after the action too, where it does not undo what was before
     common_arguments(common)
     add = partial(actions.add_parser, parents=[common])
     listed = add("list", help="all models, or all versions of one")
@@ -31,7 +32,7 @@ def arguments(parser: ArgumentParser, _: str) -> None:
     remove = add("rm", help="remove a version that no alias names")
     remove.add_argument("version", metavar="MODEL@VERSION")
     remove.add_argument("--force", action="store_true", help="even if an alias names it")
-    models_prune.arguments(add("prune", help="remove old versions that nothing needs, and say why the others stay"))
+    add("prune", help="remove old versions that nothing needs, and say why the others stay", fill=lambda late: pruning().arguments(late))
     verify = add("verify", help="compare every file of a version (or of all) with its digest")
     verify.add_argument("version", nargs="?", metavar="MODEL[@VERSION]")
 
@@ -40,7 +41,12 @@ def main(args: Namespace) -> int:
     actions = {"list": listing, "show": show, "alias": alias, "rollback": rollback, "rm": remove, "verify": verify}
     action = actions.get(args.action)
     with local(args.home) as platform:
-        return models_prune.prune(args, platform) if action is None else action(args, platform.repository)
+        return int(pruning().prune(args, platform)) if action is None else action(args, platform.repository)
+
+
+def pruning() -> ModuleType:
+    """What prunes, loaded when it is asked for: it reads rows, as `gc` does."""
+    return import_module("lykeion.cli.models_prune")
 
 
 def listing(args: Namespace, repository: Repository) -> int:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from lykeion.cli import image
 from lykeion.cli import main as entry
 from lykeion.errors import Conflict, Corrupt, Invalid, LykeionError, NotFound, Unavailable
 
@@ -15,7 +16,7 @@ LYKEION = Path(sys.executable).with_name("lykeion")
 
 
 def raising(error: BaseException):
-    def command(_: Namespace) -> int:
+    def command() -> int:
         raise error
 
     return command
@@ -87,6 +88,42 @@ def test_every_command_explains_itself_and_takes_what_all_take(cli, command):
     told = cli(command, "--help").out
     assert f"usage: lykeion {command}" in told
     assert all(option in told for option in ("--home", "--output", "--verbose"))
+
+
+def test_every_action_explains_itself_and_takes_what_all_take(cli):
+    for action in image.ACTIONS:
+        told = cli("image", action, "--help").out
+        assert f"usage: lykeion image {action}" in told
+        assert all(option in told for option in ("--home", "--output", "--verbose"))
+    assert "--dry-run" in cli("models", "prune", "--help").out
+
+
+def python(program: str, *words: str) -> subprocess.CompletedProcess[str]:
+    """The entry in a process of its own, with a line before or after it."""
+    return subprocess.run([sys.executable, "-c", program, *words], capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.mark.parametrize(
+    ("words", "absent"),
+    [
+        (("--help",), {"pydantic", "rich", "yaml"}),
+        (("image", "--help"), {"pydantic", "rich", "packaging", "urllib3"}),
+        (("image", "list", "--help"), {"numpy", "pyarrow"}),
+        (("models", "--help"), {"numpy", "pyarrow"}),
+    ],
+)
+def test_a_command_loads_only_what_it_is_asked_for(words, absent):
+    ran = python(
+        "import sys\nfrom lykeion.cli.main import main\ntry: main(sys.argv[1:])\nfinally: print(*sys.modules, file=sys.stderr)", *words
+    )
+    assert "lykeion.cli.main" in ran.stderr
+    assert not absent & set(ran.stderr.split())
+
+
+def test_what_is_not_installed_is_named_with_what_brings_it():
+    ran = python("import sys\nsys.modules['zstandard'] = None\nfrom lykeion.cli.main import main\nsys.exit(main(['image', 'list']))")
+    told = "lykeion image: images need zstandard, which is not installed: pip install 'lykeion[images]'\n"
+    assert (ran.returncode, ran.stderr) == (1, told)
 
 
 def test_an_option_that_there_is_not_is_a_mistake(cli):
