@@ -17,6 +17,7 @@ pytestmark = pytest.mark.timeout(240)
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 LYKEION = Path(sys.executable).with_name("lykeion")
+UNAVAILABLE = 5
 STAYS = (".venv/bin/lykeion up", "make demo")  # commands that run until they are told to stop
 CHECKOUT = re.compile(r"git clone https://\S+ && cd lykeion")
 
@@ -26,6 +27,7 @@ def blocks(language):
 
 
 COMMANDS = [line for block in blocks("console") for line in block.splitlines()]
+IMAGES = [line for line in COMMANDS if "lykeion image" in line]
 
 
 @pytest.fixture
@@ -69,7 +71,7 @@ def test_there_are_commands():
 def test_every_command_does_what_it_says(shell):
     ran = {}
     for line in COMMANDS:
-        if line in STAYS or line.startswith("make ") or CHECKOUT.fullmatch(line):
+        if line in STAYS or line in IMAGES or line.startswith("make ") or CHECKOUT.fullmatch(line):
             continue
         done = shell(line)
         assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
@@ -81,6 +83,17 @@ def test_every_command_does_what_it_says(shell):
     assert "2 steps, 1 cached" in second
     assert "n: 5 then, 7 now" in explained
     assert {"shop", "shop-space", "best-words"} <= set(listed.split())
+
+
+def test_an_image_is_built_and_its_plan_says_that_all_of_it_is_there(shell):
+    build, plan = IMAGES
+    built = shell(build)
+    if built.returncode == UNAVAILABLE:
+        pytest.skip(f"no base can be made here: {built.stderr.strip()}")
+    assert "words:latest sha256:" in built.stdout
+    layers = shell(plan).stdout.splitlines()[1:]
+    assert layers[-1].startswith("code")
+    assert all(" hit " in layer for layer in layers)
 
 
 def test_up_serves_what_was_indexed_until_it_is_stopped(shell, running_of, own):
