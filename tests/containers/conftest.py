@@ -1,8 +1,12 @@
 """Small images of busybox, and an engine that runs steps of them by each runtime that this machine has."""
 
+import os
+import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
@@ -13,11 +17,15 @@ from lykeion.adapters.images.store import Store
 from lykeion.adapters.local.tasks import Tasks
 from lykeion.core.pipelines.contract import StepFile
 from lykeion.core.values import Child, Ref, Resources, Task
+from lykeion.testing.daemons import containerd, docker
 from lykeion.testing.servers import until
 
 sys.path.append(str(Path(__file__).parent))
 from image_files import BUSYBOX, busybox, layer_of, left_of, put
 
+BUILT = Path(__file__).parents[2] / ".cache/bin"
+CONTAINERD, NERDCTL = BUILT / "containerd-v2.4.2", BUILT / "nerdctl-v2.1.2"
+NEEDED = {"docker": ["dockerd", "docker"], "nerdctl": [f"{CONTAINERD}/containerd", f"{NERDCTL}/nerdctl", "runc"]}
 OWNER = Ref("Training", "contained")
 PATIENCE = 20.0
 
@@ -77,11 +85,18 @@ class Engine:
 
 
 @pytest.fixture(scope="session", params=list(BY_NAME))
-def runtime(request) -> str:
-    """Each runtime that works here."""
-    if reason := BY_NAME[request.param].unfit():
-        pytest.skip(reason)
-    return request.param
+def runtime(request) -> Iterator[str]:
+    """Each runtime that works here; docker and nerdctl with a daemon of our own."""
+    name = request.param
+    if name in NEEDED and not (os.geteuid() == 0 and all(map(shutil.which, NEEDED[name]))):
+        pytest.skip("a daemon of our own needs root, and what scripts/containerd installs")
+    daemon = {"docker": docker, "nerdctl": partial(containerd, CONTAINERD, NERDCTL)}.get(name, partial(nullcontext, {}))
+    with pytest.MonkeyPatch.context() as patch, daemon() as env:
+        for variable, value in env.items():
+            patch.setenv(variable, value)
+        if reason := BY_NAME[name].unfit():
+            pytest.skip(reason)
+        yield name
 
 
 @pytest.fixture(scope="session")

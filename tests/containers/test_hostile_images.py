@@ -228,6 +228,14 @@ PACKED = {"none": SOUND, "gzip": zlib.compress(SOUND, wbits=31), "zstd": zstanda
 MEDIA_TYPES = {"none": TAR, "gzip": TAR_GZIP, "zstd": TAR_ZSTD}
 
 
+def test_a_header_as_long_as_no_machine_can_count_is_damage(unpacked):
+    record = b"50 note=" + b"x" * 41 + b"\n"
+    sound = tar(member("file", note="x" * 41))
+    assert record in sound
+    with pytest.raises(Corrupt, match="cannot be unpacked"):
+        unpacked(sound.replace(record, b"9" * 30 + b" note=" + b"x" * 13 + b"\n"))
+
+
 @settings(max_examples=200, deadline=None)
 @given(st.sampled_from(sorted(PACKED)), st.data())
 def test_any_change_of_a_layer_is_refused_and_leaves_nothing(tmp_path_factory, codec, data):

@@ -70,6 +70,16 @@ def test_it_has_the_environment_of_its_image_and_of_its_step_and_no_other(engine
     assert "PYTEST" not in log
 
 
+def test_a_value_reaches_it_whole_whatever_is_in_it(engine):
+    values = {"PADDED": "  x ", "LONG": "y" * 70_000, "LINES": "a\r\nb\n", "SIGNS": "# \"'\\ $HOME ,=", "EMPTY": ""}
+    child = engine.runs(
+        'for name in PADDED LONG LINES SIGNS EMPTY; do eval "printf %s \\"\\$$name\\"" > /lykeion/staging/out/$name; done', env=values
+    )
+    (result,) = child.results.values()
+    for name, value in values.items():
+        assert (engine.home / "outputs" / result.key / "out" / name).read_bytes().decode() == value
+
+
 def test_what_it_says_of_its_result_is_kept(engine):
     said = json.dumps({"metrics": {"rows": 3}, "result": {"kind": "small"}})
     child = engine.runs(f"echo '{said}' > /lykeion/staging/result.json")

@@ -3,8 +3,6 @@
 A runtime is `start(image, mounts, *words) -> the words of a command`; without words an image runs what it is made for.
 """
 
-import json
-import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
@@ -19,7 +17,7 @@ from lykeion.adapters.containers.bubblewrap import Bubblewrap
 from lykeion.adapters.containers.images import root_of
 from lykeion.adapters.containers.podman import Podman
 from lykeion.adapters.images.store import Store
-from lykeion.testing.servers import until
+from lykeion.testing import daemons
 
 from .conftest import ROOT
 
@@ -105,18 +103,16 @@ def podman(*archives: Path) -> Iterator[Start]:
 
 
 @contextmanager
-def containerd(own: Path, *archives: Path) -> Iterator[Start]:
-    """containerd and runc, in the folder `own`."""
+def containerd(*archives: Path) -> Iterator[Start]:
+    """containerd and runc."""
     if not (CONTAINERD / "ctr").exists() or not shutil.which("runc"):
         pytest.skip("containerd and runc are not here (scripts/containerd brings them)")
-    off = [f"io.containerd.{name}" for name in ("cri.v1.runtime", "cri.v1.images", "grpc.v1.cri", "nri.v1.nri")]
-    told = {"version": 3, "root": str(own / "root"), "state": str(own / "state"), "oom_score": 0, "disabled_plugins": off}
-    lines = [f"{name} = {json.dumps(value)}" for name, value in told.items()]
-    (own / "config.toml").write_text("\n".join([*lines, "[grpc]", f'  address = "{own}/sock"']))
-    env = {**os.environ, "PATH": f"{CONTAINERD}:/usr/sbin:{os.environ['PATH']}"}
-    with (own / "log").open("wb") as log:
-        daemon = subprocess.Popen([CONTAINERD / "containerd", "-c", own / "config.toml"], stdout=log, stderr=log, env=env)
-    ctr = (CONTAINERD / "ctr", "-a", own / "sock")
+    with daemons.containerd(CONTAINERD) as env:
+        yield from clients(env["CONTAINERD_ADDRESS"], archives)
+
+
+def clients(address: str, archives: Sequence[Path]) -> Iterator[Start]:
+    ctr = (CONTAINERD / "ctr", "-a", address)
     numbers = iter(range(1000))
 
     def start(image: str, mounts: Sequence[Mount], *words: str) -> list[str]:
@@ -127,14 +123,9 @@ def containerd(own: Path, *archives: Path) -> Iterator[Start]:
         seen = [word for mount in shown for word in ("--mount", mount)]
         return [str(word) for word in (*ctr, "run", "--rm", "--read-only", *drops, *seen, image, f"c-{next(numbers)}", *words)]
 
-    try:
-        until(lambda: subprocess.run([*ctr, "version"], capture_output=True, check=False).returncode == 0, 30, "containerd")
-        for archive in archives:
-            ran(*ctr, "images", "import", archive)
-        yield start
-    finally:
-        daemon.terminate()
-        daemon.wait(30)
+    for archive in archives:
+        ran(*ctr, "images", "import", archive)
+    yield start
 
 
 def given_by_containerd() -> list[str]:

@@ -67,8 +67,8 @@ def by_podman(built) -> Iterator[Start]:
 
 
 @pytest.fixture(scope="module")
-def by_containerd(built, tmp_path_factory) -> Iterator[Start]:
-    with containerd(tmp_path_factory.mktemp("cd"), *(archive(built, name) for name in (TRAINING, INDEX, SPACE))) as start:
+def by_containerd(built) -> Iterator[Start]:
+    with containerd(*(archive(built, name) for name in (TRAINING, INDEX, SPACE))) as start:
         yield start
 
 

@@ -1,6 +1,8 @@
 """What is found on a volume: one of everything, with its size; what does not belong there is passed over."""
 
+import fcntl
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -26,6 +28,7 @@ ONE_OF_EACH = {
     "cache/components/sha.json": ("description", "sha.json", ""),
     "models/shoes/7/weights": ("mount", "shoes/7", ""),
     "cache/models/shoes/7/weights": ("download", "shoes/7", ""),
+    f"rootfs/{DIGEST}/etc/passwd": ("root", DIGEST, ""),
     "logs/p-1/a.log": ("log", "p-1", ""),
     "logs/services/photos-index-0.log": ("log", "photos-index", ""),
 }
@@ -91,6 +94,16 @@ def test_an_attempt_that_a_process_works_at_is_held(home: Home) -> None:
     with Lock(home.staging / "t.a.1-0" / "lock", "an engine"):
         assert [thing.held for thing in inventory(home)] == [True]
     assert [thing.held for thing in inventory(home)] == [False]
+
+
+def test_an_unpacked_image_is_as_old_as_its_last_use_and_held_by_a_step_that_runs_it(home: Home) -> None:
+    put(home, f"rootfs/{DIGEST}/bin/tool")
+    root = home.root / "rootfs" / DIGEST
+    os.utime(root, (1000, 1000))
+    with (root.parent / f"{DIGEST}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        assert [thing.held for thing in inventory(home)] == [True]
+    assert [(thing.held, thing.touched.timestamp()) for thing in inventory(home)] == [(False, 1000)]
 
 
 @given(st.dictionaries(st.lists(st.sampled_from("abc"), min_size=1, max_size=4).map("/".join), st.integers(0, 500), max_size=8))

@@ -57,6 +57,14 @@ def test_a_run_that_has_not_said_its_steps_keeps_all_outputs() -> None:
     assert why_kept(thing("output", step="other"), refs, KEEP, NOW)
 
 
+def test_an_unpacked_image_goes_when_it_was_not_used_for_long_and_nothing_runs() -> None:
+    going = referred_to([run("r", None)], [], KEEP, NOW)
+    assert why_kept(thing("root"), References(), KEEP, NOW) == ""
+    assert why_kept(thing("root", touched=NOW), References(), KEEP, NOW) == "young"
+    assert why_kept(thing("root"), going, KEEP, NOW)
+    assert why_kept(thing("root", held=True), References(), KEEP, NOW) == "in use"
+
+
 @pytest.mark.parametrize("kind", ["picture", "features", "extractor"])
 def test_item_caches_are_left_alone_while_anything_runs_or_where_references_cannot_be_read(kind: str) -> None:
     assert why_kept(thing(kind), References(busy=True), KEEP, NOW)

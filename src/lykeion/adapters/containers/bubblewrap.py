@@ -10,6 +10,7 @@ for good before it starts bwrap; what that user may not reach is mounted where i
 import os
 import subprocess
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from resource import RLIMIT_DATA, setrlimit
@@ -46,6 +47,9 @@ class Bubblewrap:
             return f"bwrap: {tried.stderr.strip()} (allow ordinary users to make user namespaces)"
         return ""
 
+    def held(self, launch: Launch) -> AbstractContextManager[None]:  # noqa: ARG002 (it has to hold nothing)
+        return nullcontext()
+
     def become(self, launch: Launch) -> NoReturn:
         program = which("bwrap")
         if program is None:
@@ -57,8 +61,8 @@ class Bubblewrap:
             os.setgid(launch.group)
             os.setuid(launch.user)
             die_with(parent)  # changing the user has taken it away
-        if launch.memory:
-            setrlimit(RLIMIT_DATA, (launch.memory, launch.memory))
+        if launch.each:
+            setrlimit(RLIMIT_DATA, (launch.each, launch.each))
         told = os.memfd_create("options", 0)  # an environment may hold secrets, and everybody can read a command line
         os.write(told, b"".join(os.fsencode(word) + b"\0" for word in options(launch)))
         os.lseek(told, 0, os.SEEK_SET)

@@ -6,12 +6,13 @@ from importlib import import_module
 from pathlib import Path
 
 from lykeion.adapters.containers.bubblewrap import Bubblewrap
+from lykeion.adapters.containers.daemon import DAEMONS
 from lykeion.adapters.containers.launch import Runtime
 from lykeion.adapters.containers.podman import Podman
 from lykeion.errors import Invalid, Problem, Unavailable
 
 VARIABLE = "LYKEION_CONTAINERS"
-RUNTIMES: tuple[Runtime, ...] = (Bubblewrap(), Podman())
+RUNTIMES: tuple[Runtime, ...] = (Bubblewrap(), Podman(), *DAEMONS.values())
 BY_NAME = {runtime.name: runtime for runtime in RUNTIMES}
 
 

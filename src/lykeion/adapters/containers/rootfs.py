@@ -26,7 +26,7 @@ WHITEOUT, OPAQUE = ".wh.", ".wh..wh..opq"  # OCI image specification, "Image lay
 LINKS_IN_A_ROW = 40  # as the kernel counts
 DEEPEST = 250  # folders, of which Python takes a tree away one inside of the other
 FOLDERS = ("proc", "dev", "sys", "tmp", "run", "etc", "lykeion")  # where a runtime mounts something
-FILES = ("etc/resolv.conf", "etc/hosts")
+FILES = ("etc/resolv.conf", "etc/hosts", "etc/hostname")
 
 
 def unpack_image(store: Store, image: Image, folder: str, target: str) -> None:
@@ -57,6 +57,7 @@ def furnish(root: str) -> None:
         if os.path.islink(place) or not os.path.isdir(place):
             remove(place)
             os.mkdir(place)
+    os.chmod(f"{root}/tmp", 0o1777)  # runc gives what it mounts there the mode of what lies below
     for name in FILES:
         place = f"{root}/{name}"
         if os.path.islink(place) or not os.path.isfile(place):

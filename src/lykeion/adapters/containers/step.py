@@ -27,10 +27,10 @@ from typing import Any
 
 from lykeion.adapters.containers.chosen import BY_NAME
 from lykeion.adapters.containers.images import Root, brought, root_of
-from lykeion.adapters.containers.launch import MOUNTS, Launch, Mount
+from lykeion.adapters.containers.launch import MOUNTS, Launch, Mount, Runtime
 from lykeion.adapters.images.store import Store
 from lykeion.adapters.local import containment
-from lykeion.adapters.local.warm_parent import Seal
+from lykeion.adapters.local.warm_parent import MARKS, Seal
 from lykeion.core.pipelines.contract import ERROR_FILE, PROGRESS_FILE, RESULT_FILE, StepFile
 from lykeion.errors import Invalid, LykeionError, Problem
 
@@ -55,12 +55,13 @@ class Contained:
     network: bool
     env: Mapping[str, str]
     memory: int
+    grouped: bool
 
     @staticmethod
     def of(request: Mapping[str, Any]) -> "Contained":
-        """From what the engine asks of the step's parent. Where a cgroup limits the memory, nothing else has to."""
-        memory = 0 if request["cgroup"] else request["memory"] or 0
-        return Contained(**{**request["container"], "home": Path(request["container"]["home"])}, env=request["env"], memory=memory)
+        """From what the engine asks of the step's parent."""
+        given = {**request["container"], "home": Path(request["container"]["home"])}
+        return Contained(**given, env=request["env"], memory=request["memory"] or 0, grouped=bool(request["cgroup"]))
 
     def run(self, file: StepFile, seal: Seal) -> int:
         """Returns the exit code of the step's process; a failure is told in error.json, and by a line of the log."""
@@ -80,15 +81,17 @@ class Contained:
         try:
             with root_of(store, self.home / "rootfs", brought(store, self.image)) as root:
                 launch = self.launch(file, root, place)
+                runtime = BY_NAME[self.runtime]
                 place.make(launch)
                 try:
-                    code = waited_for(started(self.runtime, launch), place)
+                    with runtime.held(launch):
+                        code = waited_for(started(runtime, launch), place)
                 finally:
                     end_all()
                     place.take_back()
             if code:
                 place.relay(ERROR_FILE, is_error)
-                raise Ended(ending(launch.argv[0], code))
+                raise Ended(ending(launch, code))
             if not place.relay(RESULT_FILE, is_result, NOTHING_SAID) and not file.outputs:
                 place.say(RESULT_FILE, NOTHING_SAID)
         finally:
@@ -119,8 +122,11 @@ class Contained:
             group=group,
             folder=root.working_folder,
             scratch=place.scratch,
+            mark=self.home / MARKS / os.environ[containment.STEP_TOKEN],
+            parent=os.getppid(),
             network=self.network,
             memory=self.memory,
+            grouped=self.grouped,
         )
 
 
@@ -205,14 +211,15 @@ class Place:
         rmtree(self.scratch, ignore_errors=True)
 
 
-def started(runtime: str, launch: Launch) -> int:
-    """The container as a child of this process; returns its number."""
-    process = os.fork()
+def started(runtime: Runtime, launch: Launch) -> int:
+    """The container, or who asks a daemon for it, as a child of this process; returns its number."""
+    step, process = os.getpid(), os.fork()
     if process == 0:
         try:
-            BY_NAME[runtime].become(launch)
+            containment.die_with(step)
+            runtime.become(launch)
         except OSError as error:
-            print(f"{runtime}: {error}", flush=True)
+            print(f"{runtime.name}: {error}", flush=True)
         finally:
             os._exit(FAILED)
     return process
@@ -239,11 +246,12 @@ def end_all() -> None:
                 os.waitpid(child, 0)
 
 
-def ending(program: str, code: int) -> str:
-    """A runtime tells a signal as 128 and its number."""
-    number = -code if code < 0 else code - 128
+def ending(launch: Launch, code: int) -> str:
+    """A runtime tells a signal as 128 and its number; a daemon's container that has no more memory ends by SIGKILL."""
+    program, number = launch.argv[0], -code if code < 0 else code - 128
     if number in {signal.value for signal in Signals}:
-        return f"{program} was ended by {Signals(number).name}"
+        hint = "; it may have needed more memory than resources.memory allows" if launch.memory and number == SIGKILL else ""
+        return f"{program} was ended by {Signals(number).name}{hint}"
     return f"{program} ended with exit code {code}; its log may say why"
 
 

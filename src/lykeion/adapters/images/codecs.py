@@ -51,7 +51,7 @@ ZSTD = Codec(
 GZIP = Codec(
     "gzip", TAR_GZIP, f"gzip-{GZIP_LEVEL} zlib {zlib.ZLIB_RUNTIME_VERSION}", lambda: zlib.compressobj(GZIP_LEVEL, wbits=GZIP_FORMAT)
 )
-UNREADABLE = (tarfile.TarError, zlib.error, zstandard.ZstdError, EOFError)  # what reading a damaged layer raises
+UNREADABLE = (tarfile.TarError, zlib.error, zstandard.ZstdError, EOFError, OverflowError)  # what reading a damaged layer raises
 PLAIN = Codec("none", TAR, "none")
 CODECS = {codec.name: codec for codec in (ZSTD, GZIP, PLAIN)}
 

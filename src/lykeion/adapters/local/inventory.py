@@ -31,6 +31,7 @@ def inventory(home: Home) -> Iterator[Thing]:
     yield from items(home)
     yield from models(home)
     yield from logs(home)
+    yield from roots(home)
 
 
 def items(home: Home) -> Iterator[Thing]:
@@ -76,6 +77,14 @@ def logs(home: Home) -> Iterator[Thing]:
             yield thing(home, "log", folder.name, folder)
     for log in files(home.logs / "services"):
         yield thing(home, "log", log.name.partition(".log")[0].rpartition("-")[0], log)
+
+
+def roots(home: Home) -> Iterator[Thing]:
+    """Unpacked images. Each is touched when it is used; what is in it is as old as its image says."""
+    for root in folders(home.root / "rootfs"):
+        name = root.name.removeprefix(".")  # with a dot: half unpacked
+        found = thing(home, "root", name, root, held=is_held(root.parent / f"{name}.lock"))
+        yield replace(found, touched=datetime.fromtimestamp(root.stat().st_mtime, UTC))
 
 
 def thing(home: Home, kind: Kind, name: str, path: Path, *, step: str = "", held: bool = False) -> Thing:

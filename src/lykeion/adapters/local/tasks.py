@@ -15,6 +15,7 @@ from errno import ENOSPC
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from lykeion.adapters.containers.daemon import end_left
 from lykeion.adapters.local import attempts
 from lykeion.adapters.local.attempts import Attempt, Staging
 from lykeion.adapters.local.containment import HOME_TOKEN, kill_tokened
@@ -22,6 +23,7 @@ from lykeion.adapters.local.jobs import Failure, Job, Worker, partition_count, p
 from lykeion.adapters.local.locks import Lock
 from lykeion.adapters.local.memory import Groups
 from lykeion.adapters.local.parents import IDLE_SECONDS, Parent, Parents
+from lykeion.adapters.local.warm_parent import MARKS
 from lykeion.adapters.volume.faults import point
 from lykeion.adapters.volume.outputs import DirectoryOutputs
 from lykeion.adapters.volume.partitions import Partitions
@@ -76,6 +78,7 @@ class Tasks:
         self._lock = Lock(self.home / "locks" / "tasks", "an engine that runs steps")
         self._lock.acquire()
         self._groups = Groups(self.home)
+        self._marks = self.home / MARKS
         self._staging = Staging(self.home)
         self._parents = Parents(self.home, runner)
         self._jobs: dict[str, Job] = {}
@@ -184,6 +187,7 @@ class Tasks:
     def recover(self) -> None:
         """Kill what a dead engine left running, adopt what it had sealed, drop the rest."""
         kill_tokened(f"{HOME_TOKEN}={self.home}:")
+        end_left(self._marks.glob("*"))
         self._groups.clear()
         self._left += attempts.left(self.home)
         self._retry()
@@ -343,7 +347,9 @@ class Tasks:
             self._finish(job)
 
     def _ended(self, job: Job, worker: Worker, code: int | None, cpu: float) -> None:
-        """A worker and all that it started are dead: commit what it sealed."""
+        """A worker and all that it started are dead, but for what a daemon runs where the parent is, too: commit what it sealed."""
+        if code is None:
+            end_left([self._marks / worker.attempt.name])
         del self._working[worker.attempt.name]
         worker.code = code
         job.child = replace(job.child, cpu=job.child.cpu + cpu)

@@ -18,6 +18,8 @@ import traceback
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
+from resource import struct_rusage
 from typing import Any
 
 from lykeion.adapters.local import containment, huge_pages
@@ -39,12 +41,15 @@ IN_STEPS = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "ORT_DISABLE_T
 Seal = Callable[[str, StepFile, int | None], None]  # folder, step, partition
 Runner = Callable[[StepFile, Seal], int]
 CONTAINERS = "lykeion.adapters.containers.step"  # imported by steps that run an image: the parent stays light
+DAEMON = "lykeion.adapters.containers.daemon"  # and this by a parent that has a container to end which is nobody's child
+MARKS = "containers"  # in a home: a file for each of these
 
 
 @dataclass(slots=True)
 class Running:
     process: int
     attempt: str
+    mark: str = ""  # the file that is there while a daemon runs a container for it
 
 
 def main(descriptor: int, engine: int, runner: str, imports: list[str]) -> None:
@@ -96,6 +101,8 @@ class Parent:
         if not message:
             for step in self.running.values():
                 containment.kill_group(step.process)
+            for step in self.running.values():
+                gone(step)
             containment.sweep((), ())
             return False
         request = json.loads(message)
@@ -113,7 +120,8 @@ class Parent:
         if process == 0:
             self.step(request, steps)
         pidfd = os.pidfd_open(process)
-        self.running[pidfd] = Running(process, request["attempt"])
+        container = request["container"]
+        self.running[pidfd] = Running(process, request["attempt"], f"{container['home']}/{MARKS}/{request['attempt']}" if container else "")
         self.poll.register(pidfd, select.POLLIN)
 
     def kill(self, attempt: str) -> None:
@@ -150,13 +158,21 @@ class Parent:
         self.poll.unregister(pidfd)
         os.close(pidfd)
         containment.kill_group(step.process)
-        _, status, usage = os.wait4(step.process, 0)
-        containment.reap_group(step.process)
+        status, usage = gone(step)
         others = self.running.values()
         containment.sweep((other.process for other in others), (other.attempt for other in others))
         code, cpu = os.waitstatus_to_exitcode(status), usage.ru_utime + usage.ru_stime
         with suppress(OSError):  # the engine is gone: the next poll says so
             self.engine.send(f"{code} {cpu} {step.attempt}".encode())
+
+
+def gone(step: Running) -> tuple[int, struct_rusage]:
+    """Wait until a killed group is gone, and with it what a daemon runs for it; how the step ended."""
+    _, status, usage = os.wait4(step.process, 0)
+    containment.reap_group(step.process)
+    if step.mark and os.path.exists(step.mark):
+        importlib.import_module(DAEMON).end_left([Path(step.mark)])
+    return status, usage
 
 
 def prepare(request: Mapping[str, Any]) -> None:

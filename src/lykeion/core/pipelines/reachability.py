@@ -19,6 +19,7 @@ Kind = Literal[
     "download",
     "log",
     "description",
+    "root",
 ]
 RUBBISH: frozenset[str] = frozenset({"staging", "corrupt"})  # nothing can refer to it
 LEAST_RUBBISH = timedelta(minutes=10)  # an attempt that is just being made has no lock yet
@@ -141,6 +142,9 @@ def why_needed(thing: Thing, refs: References) -> str:
             if thing.name in refs.versions:
                 return "it is served, or a run reads it"
             if refs.busy and refs.unplanned:
+                return "a run that is under way may need it"
+        case "root":
+            if refs.busy:
                 return "a run that is under way may need it"
         case "log":
             if thing.name in refs.owners:
