@@ -76,15 +76,9 @@ class Daemon:
         """No variable's value is in it: everybody can read a command line."""
         given = [self.name, "run", "--rm", "--pull=never", "--name", launch.name, "--hostname=step", "--log-driver=none", "--read-only"]
         given += ["--cap-drop=ALL", "--security-opt=no-new-privileges", f"--network={'host' if launch.network else 'none'}"]
-        given += [
-            f"--shm-size={SHM_BYTES}",
-            f"--pids-limit={MOST}",
-            f"--ulimit=nofile={MOST}:{MOST}",
-            *memory(launch),
-            "--user",
-            user(launch),
-        ]
-        given += ["--workdir", launch.folder, "--tmpfs", f"/tmp:exec,size={TMP_BYTES},mode=1777", "--tmpfs", f"{MOUNTS}:size=1m,mode=755"]
+        given += [f"--shm-size={SHM_BYTES}", f"--pids-limit={MOST}", f"--ulimit=nofile={MOST}:{MOST}", *memory(launch)]
+        given += ["--user", user(launch), "--workdir", launch.folder]
+        given += ["--tmpfs", f"/tmp:exec,size={TMP_BYTES},mode=1777", "--tmpfs", f"{MOUNTS}:size=1m,mode=755"]
         given += [word for mount in launch.mounts for word in ("--mount", bind(mount))]
         given += ["--env-file", str(variables), *(word for name in others for word in ("--env", name))]
         root = ["--rootfs", str(launch.rootfs)] if self.takes_folders else [image(launch.rootfs)]
@@ -106,12 +100,11 @@ class Daemon:
             if self.asked("images", "--quiet", image(rootfs)).strip():
                 return
             self.forget_removed(rootfs.parent)
-            print(f"{self.name} takes in {rootfs.name}", flush=True)
             words = ["tar", "--owner=0", "--group=0", "--numeric-owner", "-C", str(rootfs), "-c", "."]
             with subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as tar:
                 imported = subprocess.run([self.name, "import", "-"], stdin=tar.stdout, stdout=subprocess.PIPE, text=True, check=False)
             if imported.returncode or tar.returncode:
-                raise Unavailable(f"{self.name} could not import {rootfs}; the lines above say why")
+                raise Unavailable(f"{self.name} could not import {rootfs}; what it or tar has printed says why")
             self.asked("tag", imported.stdout.strip(), image(rootfs))
 
     def forget_removed(self, roots: Path) -> None:
