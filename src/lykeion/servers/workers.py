@@ -149,6 +149,8 @@ class Supervisor:
         self.server.load()
         gc.collect()
         gc.freeze()  # collections in the child would copy every page that holds an object
+        if hasattr(LIBC, "malloc_trim"):  # glibc: what loading left free would be filled by each child anew, in a copy of the page
+            LIBC.malloc_trim(0)
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         supervisor = os.getpid()
         sys.stdout.flush()
