@@ -65,8 +65,17 @@ class Served:
 
 @pytest.fixture(scope="module")
 def served():
-    with TemporaryDirectory() as folder, TemporaryDirectory() as sockets, ExitStack() as stack:
+    with TemporaryDirectory() as folder, TemporaryDirectory() as sockets, ExitStack() as stack, pytest.MonkeyPatch.context() as patch:
+        trap = Path(folder, "site", "pandas.py")  # which says so when it is imported
+        trap.parent.mkdir()
+        trap.write_text(f"open({str(trap.with_name('imported'))!r}, 'w')")
+        patch.setenv("PYTHONPATH", str(trap.parent), os.pathsep)
         yield Served(Path(folder), Path(sockets), stack)
+
+
+def test_pandas_which_arrow_would_import_where_it_is_is_in_no_worker(served):
+    assert served.by("?filter=price:<50000", item="item-00003").status == 200
+    assert os.listdir(served.volume.with_name("site")) == ["pandas.py"]
 
 
 def test_a_photo_of_an_item_finds_it(served):

@@ -55,7 +55,7 @@ class RowTable:
         }
         shown = [name for name in table.column_names if name not in ("item_hash", "deleted")]
         self._shown = table.select(shown).to_batches()
-        self._hashes = [in_place(chunk) for chunk in table.column("item_hash").chunks]
+        self._hashes = [chunk.to_numpy() for chunk in table.column("item_hash").chunks]
         self.live: Bits | None = None if not pc.any(table.column("deleted")).as_py() else bits(pc.invert(table.column("deleted")))
 
     def hashes(self, rows: Ids) -> NDArray[np.uint64]:
@@ -112,11 +112,6 @@ class RowTable:
             mask = one if mask is None else pc.and_(mask, one)
         passed = np.packbits(np.ones(self.count, np.bool_), bitorder="little") if mask is None else bits(mask)
         return passed if self.live is None else passed & self.live
-
-
-def in_place(chunk: pa.Array) -> NDArray[np.uint64]:
-    """Not by Arrow's `to_numpy`, which imports pandas where that is installed: 40 MB in each worker, for nothing."""
-    return np.frombuffer(chunk.buffers()[1], np.uint64)[chunk.offset : chunk.offset + len(chunk)]
 
 
 def holds(column: pa.ChunkedArray, condition: Condition) -> pa.ChunkedArray:
