@@ -40,9 +40,10 @@ def left_of(home: Path) -> list[str]:
     found = []
     for process in psutil.process_iter():
         try:
+            name = process.name()
             told = [*process.cmdline(), *process.environ().values(), Path(f"/proc/{process.pid}/mounts").read_text()]
         except (psutil.Error, OSError):
             continue
         if process.pid != os.getpid() and any(str(home) in one for one in told):
-            found.append(f"{process.pid} {process.name()}")
+            found.append(f"{process.pid} {name}")
     return found

@@ -24,9 +24,10 @@ from lykeion.errors import Unavailable
 
 SECONDS = 30.0  # for an answer, and for the end of a container
 LOOK_SECONDS = 0.5
+LABEL = "lykeion"  # on each container
 IMAGES = "lykeion/rootfs"  # what docker calls the roots that it was given
 LONGEST_LINE = 60_000  # of a file of variables; docker reads up to 64 KiB
-READ_BY_CLIENTS = ("DOCKER", "NERDCTL", "CONTAINERD", "LD_", "GO", "SSL_")
+READ_BY_CLIENTS = ("DOCKER", "NERDCTL", "CONTAINERD", "HOME", "PATH", "TMP", "XDG_", "LD_", "GO", "SSL_", "HTTP", "NO_PROXY")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +54,9 @@ class Daemon:
         if not self.takes_folders:
             self.import_once(launch.rootfs)
         launch.mark.parent.mkdir(exist_ok=True)
-        launch.mark.write_text(f"{self.name} {launch.scratch}")
         if launch.parent:
             guard(launch.mark, launch.parent)
+        launch.mark.write_text(f"{self.name} {launch.scratch}")
         try:
             yield
         finally:
@@ -64,7 +65,7 @@ class Daemon:
     def become(self, launch: Launch) -> NoReturn:
         plain = {name: value for name, value in launch.env.items() if is_plain(value)}
         others = {name: value for name, value in launch.env.items() if name not in plain}
-        if own := [name for name in others if name in os.environ or name.startswith(READ_BY_CLIENTS)]:
+        if own := [name for name in others if name.upper().startswith(READ_BY_CLIENTS)]:
             raise OSError(f"{own[0]} has a value of several lines, which {self.name} would take for its own; use bubblewrap or podman")
         variables = launch.scratch / "variables"
         launch.scratch.mkdir(mode=0o700, exist_ok=True)
@@ -74,8 +75,13 @@ class Daemon:
 
     def command(self, launch: Launch, variables: Path, others: Mapping[str, str]) -> list[str]:
         """No variable's value is in it: everybody can read a command line."""
-        given = [self.name, "run", "--rm", "--pull=never", "--name", launch.name, "--hostname=step", "--log-driver=none", "--read-only"]
-        given += ["--cap-drop=ALL", "--security-opt=no-new-privileges", f"--network={'host' if launch.network else 'none'}"]
+        given = [self.name, "run", "--rm", "--pull=never", "--name", launch.name, "--label", LABEL, "--log-driver=none", "--read-only"]
+        given += [
+            "--hostname=step",
+            "--cap-drop=ALL",
+            "--security-opt=no-new-privileges",
+            f"--network={'host' if launch.network else 'none'}",
+        ]
         given += [f"--shm-size={SHM_BYTES}", f"--pids-limit={MOST}", f"--ulimit=nofile={MOST}:{MOST}", *memory(launch)]
         given += ["--user", user(launch), "--workdir", launch.folder]
         given += ["--tmpfs", f"/tmp:exec,size={TMP_BYTES},mode=1777", "--tmpfs", f"{MOUNTS}:size=1m,mode=755"]
@@ -99,7 +105,7 @@ class Daemon:
             fcntl.flock(alone, fcntl.LOCK_EX)
             if self.asked("images", "--quiet", image(rootfs)).strip():
                 return
-            self.forget_removed(rootfs.parent)
+            self.tidy(rootfs.parent)
             words = ["tar", "--owner=0", "--group=0", "--numeric-owner", "-C", str(rootfs), "-c", "."]
             with subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as tar:
                 imported = subprocess.run([self.name, "import", "-"], stdin=tar.stdout, stdout=subprocess.PIPE, text=True, check=False)
@@ -107,8 +113,9 @@ class Daemon:
                 raise Unavailable(f"{self.name} could not import {rootfs}; what it or tar has printed says why")
             self.asked("tag", imported.stdout.strip(), image(rootfs))
 
-    def forget_removed(self, roots: Path) -> None:
-        """Remove the images of roots that `lykeion gc` has removed."""
+    def tidy(self, roots: Path) -> None:
+        """Remove the images of roots that `lykeion gc` has removed, and containers whose client was killed before they were there."""
+        self.asked("container", "prune", "--force", "--filter", f"label={LABEL}", "--filter", "until=1h")
         for kept in roots.glob(f"*.{self.name}"):
             if not kept.with_suffix("").exists():
                 with suppress(Unavailable):  # gone already, or another home uses it, too
@@ -137,13 +144,13 @@ def guard(mark: Path, parent: int) -> None:
     """Fork who ends the container of `mark` when this process, what it starts next and `parent` are dead, and nobody has ended it."""
     reading, writing = os.pipe()
     theirs = os.pidfd_open(parent)
-    if os.fork():
+    if process := os.fork():
+        os.setpgid(process, 0)  # from here, so that from now on it is not killed with the group of the step
         os.close(reading)
         os.close(theirs)
         os.set_inheritable(writing, True)  # the client has it too: as long as it lives it might start the container yet
         return
     try:
-        os.setsid()
         os.close(writing)
         os.read(reading, 1)
         poll = select.poll()
