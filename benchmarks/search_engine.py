@@ -9,6 +9,7 @@ is tuned by its builder alone; the peers are given the cheapest of several setti
 """
 
 import argparse
+import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -118,6 +119,7 @@ def milvus_lite(folder: Path, vectors: np.ndarray) -> Iterator[tuple[str, Search
 
 
 def lance(folder: Path, vectors: np.ndarray) -> Iterator[tuple[str, Search]]:
+    os.environ.setdefault("LANCE_LOG", "error")  # else a warning for each query
     import lancedb
 
     column = pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), vectors.shape[1])

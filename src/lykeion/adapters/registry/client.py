@@ -176,11 +176,23 @@ class Registry:
     def referrers(self, repository: str, digest: str, artifact_type: str = "") -> list[Descriptor]:
         """The manifests whose subject is `digest`, of one type or of all; also from a registry that has no such list."""
         answer = self.http.ask("GET", f"/v2/{repository}/referrers/{digest}", scope=pulling(repository), good=(200, 400, 404, 405))
-        data = whole(answer, self.http.host)
-        if answer.status != 200:
+        data, knows = whole(answer, self.http.host), answer.status == 200
+        if not knows:
             data = self.index_of_referrers(repository, digest)
         found = [Descriptor.from_json(raw) for raw in listed(data, "manifests", self.http.host)]
-        return [one for one in found if not artifact_type or one.artifact_type == artifact_type]
+
+        def fits(one: Descriptor) -> bool:
+            """A list that clients write may be wrong about types: cosign 3.0 puts another one there than into its manifest."""
+            return one.artifact_type == artifact_type or (not knows and self.artifact_type(repository, one.digest) == artifact_type)
+
+        return [one for one in found if not artifact_type or fits(one)]
+
+    def artifact_type(self, repository: str, digest: str) -> str:
+        """What a manifest says that it is; "" where it is gone, or does not say it."""
+        try:
+            return str(read_json(self.manifest(repository, digest)[0]).get("artifactType", ""))
+        except NotFound:
+            return ""
 
     def index_of_referrers(self, repository: str, digest: str) -> bytes:
         """The tag that stands for the list where a registry has none (the specification's "referrers tag schema")."""
