@@ -4,7 +4,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
@@ -17,6 +17,7 @@ from lykeion.adapters.images.store import Store
 from lykeion.adapters.local.tasks import Tasks
 from lykeion.core.pipelines.contract import StepFile
 from lykeion.core.values import Child, Ref, Resources, Task
+from lykeion.errors import Unavailable
 from lykeion.testing.daemons import containerd, docker
 from lykeion.testing.servers import until
 
@@ -91,7 +92,11 @@ def runtime(request) -> Iterator[str]:
     if name in NEEDED and not (os.geteuid() == 0 and all(map(shutil.which, NEEDED[name]))):
         pytest.skip("a daemon of our own needs root, and what scripts/containerd installs")
     daemon = {"docker": docker, "nerdctl": partial(containerd, CONTAINERD, NERDCTL)}.get(name, partial(nullcontext, {}))
-    with pytest.MonkeyPatch.context() as patch, daemon() as env:
+    with pytest.MonkeyPatch.context() as patch, ExitStack() as started:
+        try:
+            env = started.enter_context(daemon())
+        except Unavailable as error:
+            pytest.skip(str(error))
         for variable, value in env.items():
             patch.setenv(variable, value)
         if reason := BY_NAME[name].unfit():

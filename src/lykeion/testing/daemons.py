@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import mkdtemp
 
+from lykeion.errors import Unavailable
 from lykeion.testing.servers import until
 
 SECONDS = 60.0
@@ -18,12 +19,18 @@ NOT_NEEDED = ("cri.v1.runtime", "cri.v1.images", "grpc.v1.cri", "nri.v1.nri")  #
 
 @contextmanager
 def running(own: Path, command: Sequence[str], asking: Sequence[str], env: Mapping[str, str]) -> Iterator[None]:
-    """A daemon in the folder `own`, from when `asking` succeeds."""
+    """A daemon in the folder `own`, from when `asking` succeeds. Raises Unavailable where it cannot run here."""
     told = {**os.environ, **env}
     with (own / "log").open("wb") as log:
         daemon = subprocess.Popen(command, stdout=log, stderr=log, env=told)
+
+    def answers() -> bool:
+        if daemon.poll() is not None:
+            raise Unavailable(f"{command[0]} does not run here: {(own / 'log').read_text().strip().splitlines()[-1:]}")
+        return subprocess.run(asking, capture_output=True, check=False, env=told).returncode == 0
+
     try:
-        until(lambda: subprocess.run(asking, capture_output=True, check=False, env=told).returncode == 0, SECONDS, command[0])
+        until(answers, SECONDS, command[0])
         yield
     finally:
         daemon.send_signal(signal.SIGTERM)
