@@ -9,7 +9,6 @@ is tuned by its builder alone; the peers are given the cheapest of several setti
 """
 
 import argparse
-import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -119,7 +118,6 @@ def milvus_lite(folder: Path, vectors: np.ndarray) -> Iterator[tuple[str, Search
 
 
 def lance(folder: Path, vectors: np.ndarray) -> Iterator[tuple[str, Search]]:
-    os.environ.setdefault("LANCE_LOG", "error")  # else a warning for each query
     import lancedb
 
     column = pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), vectors.shape[1])
@@ -130,7 +128,8 @@ def lance(folder: Path, vectors: np.ndarray) -> Iterator[tuple[str, Search]]:
 
             def search(queries: np.ndarray, nprobes: int = nprobes, refine: int = refine) -> np.ndarray:
                 found = [
-                    made.search(query).metric("dot").nprobes(nprobes).refine_factor(refine).limit(K).select(["id"]) for query in queries
+                    made.search(query).metric("dot").nprobes(nprobes).refine_factor(refine).limit(K).select(["id", "_distance"])
+                    for query in queries
                 ]
                 return np.array([(got + [-1] * K)[:K] for got in (each.to_arrow()["id"].to_pylist() for each in found)])
 
