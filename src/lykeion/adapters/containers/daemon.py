@@ -68,7 +68,7 @@ class Daemon:
         if own := [name for name in others if name.upper().startswith(READ_BY_CLIENTS)]:
             raise OSError(f"{own[0]} has a value of several lines, which {self.name} would take for its own; use bubblewrap or podman")
         variables = launch.scratch / "variables"
-        launch.scratch.mkdir(mode=0o700, exist_ok=True)
+        launch.scratch.mkdir(mode=0o700)
         variables.touch(0o600)
         variables.write_text("".join(f"{name}={value}\n" for name, value in plain.items()))
         os.execvpe(self.name, self.command(launch, variables, others), {**os.environ, **others})

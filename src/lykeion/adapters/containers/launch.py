@@ -28,8 +28,9 @@ class Mount:
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """One container. All mounts are below `MOUNTS`. `scratch`: a folder for what a runtime keeps meanwhile, whose name nothing else has.
+    """One container. All mounts are below `MOUNTS`.
 
+    `scratch`: a folder for what a runtime keeps meanwhile, which it makes where it needs one, and whose name nothing else has.
     `memory` in bytes, 0 is none; `grouped`: the step's cgroup limits all processes in it, so that none needs a limit of its own.
     `mark`: a file that says what has to be ended, and `parent` the process that does it when this one was killed; 0: nobody.
     """

@@ -33,7 +33,7 @@ class Podman:
 
     def become(self, launch: Launch) -> NoReturn:
         settings = launch.scratch / "containers.conf"
-        launch.scratch.mkdir(mode=0o700, exist_ok=True)
+        launch.scratch.mkdir(mode=0o700)
         settings.touch(0o600)
         settings.write_text(configuration(launch))
         if os.geteuid() == 0 and os.path.ismount(HYBRID):

@@ -20,9 +20,9 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from errno import ENOSPC
 from pathlib import Path
+from secrets import token_hex
 from shutil import rmtree
 from signal import SIGKILL, Signals
-from tempfile import mkdtemp
 from typing import Any
 
 from lykeion.adapters.containers.chosen import BY_NAME
@@ -65,7 +65,7 @@ class Contained:
 
     def run(self, file: StepFile, seal: Seal) -> int:
         """Returns the exit code of the step's process; a failure is told in error.json, and by a line of the log."""
-        place = Place(file.staging, Path(mkdtemp(prefix="lykeion-", dir="/tmp")))  # podman wants a short path
+        place = Place(file.staging, Path(f"/tmp/lykeion-{token_hex(8)}"))  # podman wants a short path
         try:
             self.contain(file, place)
             if file.outputs:
