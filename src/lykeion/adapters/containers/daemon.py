@@ -24,6 +24,7 @@ from lykeion.errors import Unavailable
 
 SECONDS = 30.0  # for an answer, and for the end of a container
 LOOK_SECONDS = 0.5
+SETTLE_SECONDS = 0.5  # a daemon may yet do what a client has asked for that was killed
 LABEL = "lykeion"  # on each container
 IMAGES = "lykeion/rootfs"  # what docker calls the roots that it was given
 LONGEST_LINE = 60_000  # of a file of variables; docker reads up to 64 KiB
@@ -90,8 +91,10 @@ class Daemon:
         root = ["--rootfs", str(launch.rootfs)] if self.takes_folders else [image(launch.rootfs)]
         return [*given, *root, *launch.argv]
 
-    def end(self, name: str) -> None:
-        """Kill a container, whatever state it is in, and wait until it is gone. Raises Unavailable."""
+    def end(self, name: str, killed: bool) -> None:
+        """End a container, whatever state it is in, and wait until it is gone. `killed`: its client was. Raises Unavailable."""
+        if killed and not self.asked("ps", "--quiet", "--filter", f"name={name}").strip():
+            time.sleep(SETTLE_SECONDS)  # what is removed while it is being made leaves a part of it that nobody knows
         until = time.monotonic() + SECONDS
         while self.asked("ps", "--all", "--quiet", "--filter", f"name={name}").strip():
             if time.monotonic() > until:
@@ -162,12 +165,12 @@ def guard(mark: Path, parent: int) -> None:
         os._exit(0)
 
 
-def end_marked(mark: Path) -> None:
+def end_marked(mark: Path, killed: bool = False) -> None:
     """End the container that a file speaks of, remove what was kept for it, and the file. Raises Unavailable."""
     with suppress(FileNotFoundError):  # somebody else was faster
         runtime, _, scratch = mark.read_text().partition(" ")
         if scratch and runtime in DAEMONS:  # else it was not written to its end, and nothing was started
-            DAEMONS[runtime].end(Path(scratch).name)
+            DAEMONS[runtime].end(Path(scratch).name, killed)
             rmtree(scratch, ignore_errors=True)  # with the values of its variables
         mark.unlink()
 
@@ -176,7 +179,7 @@ def end_left(marks: Iterable[Path]) -> None:
     """End what somebody has left. Where its daemon does not answer, the file stays for the next one who looks."""
     for mark in marks:
         try:
-            end_marked(mark)
+            end_marked(mark, killed=True)
         except Unavailable as error:
             print(error, file=sys.stderr, flush=True)
 
