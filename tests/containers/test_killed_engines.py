@@ -12,7 +12,9 @@ import pytest
 from image_files import busybox, layer_of, left_of, put
 
 from lykeion.adapters.containers.daemon import DAEMONS
+from lykeion.adapters.containers.launch import scratch_of
 from lykeion.adapters.local.tasks import Tasks
+from lykeion.adapters.local.warm_parent import MARKS
 from lykeion.testing.servers import until
 
 ENGINE = """
@@ -58,6 +60,11 @@ def guard_of(engine: psutil.Process) -> psutil.Process:
     return guard
 
 
+def scratch_of_step(home: Path) -> Path:
+    (attempt,) = (home / "staging").glob("killed*")
+    return scratch_of(home / MARKS / attempt.name)
+
+
 def next_engine(home: Path) -> Tasks:
     return Tasks(home, runner="lykeion.components.runner:run")
 
@@ -70,6 +77,7 @@ def test_a_killed_engine_takes_its_container_with_it_though_no_other_engine_come
 
 
 def test_what_nobody_could_end_is_ended_by_the_next_engine_before_it_begins(engine, runtime, home):
+    scratch = scratch_of_step(home)
     if runtime in DAEMONS:
         guard_of(engine).kill()
         engine.kill()
@@ -82,6 +90,7 @@ def test_what_nobody_could_end_is_ended_by_the_next_engine_before_it_begins(engi
         assert not containers(runtime)
         assert not list((home / "containers").glob("*"))
         assert not left_of(home)
+        assert not list(scratch.glob("[!r]*"))  # podman, which its monitor has just started, may make its `root` and `run` anew
     finally:
         tasks.close()
 
@@ -105,7 +114,10 @@ def test_a_step_that_is_killed_is_reported_when_its_container_is_gone(engine, ru
     """As its memory limit does it: nobody had asked for its end."""
     (parent,) = engine.children()
     (step,) = parent.children()
+    scratch = scratch_of_step(home)
+    assert scratch.exists() == (runtime != "bubblewrap")
     os.kill(step.pid, signal.SIGKILL)
     until(lambda: not list((home / "staging").glob("killed*")), 20, "its report")
     assert not containers(runtime)
     assert not [one for one in left_of(home) if "sh" in one or "busybox" in one]
+    assert not scratch.exists()

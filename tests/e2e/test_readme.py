@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -39,7 +40,7 @@ def shell(own):
 
     def as_run(line):
         for name, path in (("CATALOGUE.csv", own.listings), ("PHOTO.jpg", photo), (".venv/bin/lykeion", LYKEION)):
-            line = line.replace(name, str(path))
+            line = line.replace(name, shlex.quote(str(path)))
         return line
 
     def run(line):

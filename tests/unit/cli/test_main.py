@@ -1,6 +1,7 @@
 """The entry: finds commands, and turns what goes wrong into a sentence and a code."""
 
 import io
+import shlex
 import subprocess
 import sys
 from argparse import Namespace
@@ -58,10 +59,10 @@ def test_a_mistake_of_ours_is_not_hidden():
 
 
 def test_a_reader_that_has_seen_enough_is_no_error(tmp_path):
-    words = f"{LYKEION} --home {tmp_path / 'home'} doctor -o json"
-    for command in (f"{LYKEION} doctor --home {tmp_path / 'home'} -o json", f"{LYKEION} get pipelines --home {tmp_path / 'home'}"):
+    for words in (["doctor", "-o", "json"], ["get", "pipelines"]):
+        command = shlex.join([str(LYKEION), *words, "--home", str(tmp_path / "home")])
         done = subprocess.run(["bash", "-c", f"set -o pipefail; {command} | exec 0<&-"], capture_output=True, text=True, timeout=60)
-        assert done.stderr == "", words
+        assert done.stderr == "", command
         assert done.returncode in (0, 1)
 
 

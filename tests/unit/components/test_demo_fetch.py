@@ -44,7 +44,8 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., No
     monkeypatch.setenv("PATH", str(folder))
 
     def written(name: str, lines: str) -> None:
-        (folder / name).write_text(f"#!{sys.executable}\nimport shutil, sys\nwords = sys.argv[1:]\n{lines}\n")
+        python = f"#!/bin/sh\n'''exec' '{sys.executable}' \"$0\" \"$@\"\n' '''"  # whose path may have spaces
+        (folder / name).write_text(f"{python}\nimport shutil, sys\nwords = sys.argv[1:]\n{lines}\n")
         (folder / name).chmod(0o755)
 
     return written

@@ -5,9 +5,11 @@ what is mounted as writable stays, never host root's identity, and all of its pr
 `held` is over.
 """
 
+import os
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import NoReturn, Protocol
 
@@ -61,6 +63,12 @@ class Launch:
 
 
 MOUNTS = "/lykeion"
+
+
+def scratch_of(mark: Path) -> Path:
+    """The scratch folder of the attempt whose mark that is, so that who cleans up after a killed step knows it. A short path, as podman
+    wants one; nobody else can know it before."""
+    return Path(f"/tmp/lykeion-{sha256(os.fsencode(mark)).hexdigest()[:16]}")
 
 
 class Runtime(Protocol):

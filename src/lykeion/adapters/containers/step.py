@@ -20,14 +20,13 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from errno import ENOSPC
 from pathlib import Path
-from secrets import token_hex
 from shutil import rmtree
 from signal import SIGKILL, Signals
 from typing import Any
 
 from lykeion.adapters.containers.chosen import BY_NAME
 from lykeion.adapters.containers.images import Root, brought, root_of
-from lykeion.adapters.containers.launch import MOUNTS, Launch, Mount, Runtime
+from lykeion.adapters.containers.launch import MOUNTS, Launch, Mount, Runtime, scratch_of
 from lykeion.adapters.images.store import Store
 from lykeion.adapters.local import containment
 from lykeion.adapters.local.warm_parent import MARKS, Seal
@@ -63,9 +62,13 @@ class Contained:
         given = {**request["container"], "home": Path(request["container"]["home"])}
         return Contained(**given, env=request["env"], memory=request["memory"] or 0, grouped=bool(request["cgroup"]))
 
+    @property
+    def mark(self) -> Path:
+        return self.home / MARKS / os.environ[containment.STEP_TOKEN]
+
     def run(self, file: StepFile, seal: Seal) -> int:
         """Returns the exit code of the step's process; a failure is told in error.json, and by a line of the log."""
-        place = Place(file.staging, Path(f"/tmp/lykeion-{token_hex(8)}"))  # podman wants a short path
+        place = Place(file.staging, scratch_of(self.mark))
         try:
             self.contain(file, place)
             if file.outputs:
@@ -122,7 +125,7 @@ class Contained:
             group=group,
             folder=root.working_folder,
             scratch=place.scratch,
-            mark=self.home / MARKS / os.environ[containment.STEP_TOKEN],
+            mark=self.mark,
             parent=os.getppid(),
             network=self.network,
             memory=self.memory,

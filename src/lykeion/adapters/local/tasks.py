@@ -13,9 +13,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from errno import ENOSPC
 from pathlib import Path
+from shutil import rmtree
 from typing import Any, NamedTuple
 
 from lykeion.adapters.containers.daemon import end_left
+from lykeion.adapters.containers.launch import scratch_of
 from lykeion.adapters.local import attempts
 from lykeion.adapters.local.attempts import Attempt, Staging
 from lykeion.adapters.local.containment import HOME_TOKEN, kill_tokened
@@ -189,7 +191,10 @@ class Tasks:
         kill_tokened(f"{HOME_TOKEN}={self.home}:")
         end_left(self._marks.glob("*"))
         self._groups.clear()
-        self._left += attempts.left(self.home)
+        left = list(attempts.left(self.home))
+        for attempt in left:
+            rmtree(scratch_of(self._marks / attempt.name), ignore_errors=True)
+        self._left += left
         self._retry()
         self.partitions.tidy()
 
@@ -348,8 +353,11 @@ class Tasks:
 
     def _ended(self, job: Job, worker: Worker, code: int | None, cpu: float) -> None:
         """A worker and all that it started are dead, but for what a daemon runs where the parent is, too: commit what it sealed."""
+        mark = self._marks / worker.attempt.name
         if code is None:
-            end_left([self._marks / worker.attempt.name])
+            end_left([mark])
+        if job.task.image:  # where it was killed, there may be variables in it
+            rmtree(scratch_of(mark), ignore_errors=True)
         del self._working[worker.attempt.name]
         worker.code = code
         job.child = replace(job.child, cpu=job.child.cpu + cpu)
