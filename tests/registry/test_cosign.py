@@ -1,4 +1,4 @@
-"""cosign and Lykeion take each other's signatures, in a registry that lists referrers and in one that does not."""
+"""cosign and Lykeion take each other's signatures, in registries without a list of referrers: neither of those here has one."""
 
 import os
 import re
