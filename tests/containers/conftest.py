@@ -18,14 +18,14 @@ from lykeion.adapters.local.tasks import Tasks
 from lykeion.core.pipelines.contract import StepFile
 from lykeion.core.values import Child, Ref, Resources, Task
 from lykeion.errors import Unavailable
-from lykeion.testing.daemons import containerd, docker
+from lykeion.testing import daemons
 from lykeion.testing.servers import until
 
 sys.path.append(str(Path(__file__).parent))
 from image_files import BUSYBOX, busybox, layer_of, left_of, put
 
 BUILT = Path(__file__).parents[2] / ".cache/bin"
-CONTAINERD, NERDCTL = BUILT / "containerd-v2.4.2", BUILT / "nerdctl-v2.1.2"
+CONTAINERD, NERDCTL = BUILT / daemons.CONTAINERD, BUILT / daemons.NERDCTL
 NEEDED = {"docker": ["dockerd", "docker"], "nerdctl": [f"{CONTAINERD}/containerd", f"{NERDCTL}/nerdctl", "runc"]}
 OWNER = Ref("Training", "contained")
 PATIENCE = 20.0
@@ -91,7 +91,7 @@ def runtime(request) -> Iterator[str]:
     name = request.param
     if name in NEEDED and not (os.geteuid() == 0 and all(map(shutil.which, NEEDED[name]))):
         pytest.skip("a daemon of our own needs root, and what scripts/containerd installs")
-    daemon = {"docker": docker, "nerdctl": partial(containerd, CONTAINERD, NERDCTL)}.get(name, partial(nullcontext, {}))
+    daemon = {"docker": daemons.docker, "nerdctl": partial(daemons.containerd, CONTAINERD, NERDCTL)}.get(name, partial(nullcontext, {}))
     with pytest.MonkeyPatch.context() as patch, ExitStack() as started:
         try:
             env = started.enter_context(daemon())

@@ -21,7 +21,7 @@ from lykeion.testing import daemons
 
 from .conftest import ROOT
 
-CONTAINERD = ROOT / ".cache/bin/containerd-v2.4.2"
+CONTAINERD = ROOT / ".cache/bin" / daemons.CONTAINERD
 NOBODY = 65532
 HYBRID = 'umount /sys/fs/cgroup/unified 2>/dev/null; exec "$@"'  # crun refuses to run where cgroups have two versions
 

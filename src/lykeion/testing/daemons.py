@@ -13,6 +13,7 @@ from tempfile import mkdtemp
 from lykeion.errors import Unavailable
 from lykeion.testing.servers import until
 
+CONTAINERD, NERDCTL = "containerd-v2.4.2", "nerdctl-v2.1.2"  # folders of programs, as scripts/containerd makes them
 SECONDS = 60.0
 NOT_NEEDED = ("cri.v1.runtime", "cri.v1.images", "grpc.v1.cri", "nri.v1.nri")  # plugins that are for Kubernetes
 

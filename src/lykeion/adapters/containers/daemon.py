@@ -1,8 +1,8 @@
 """Containers by docker or nerdctl: children of a daemon, which nobody's death ends, so that each is ended by asking for it.
 
-Before one is started, a file `<home>/containers/<attempt>` says what it is called; it goes when the container is known to be gone. It is
-ended by whoever of these lives: the step when its container is done, the parent of steps when the step was killed, a guard when all of
-them were killed with their engine, and the next engine when the guard was killed too.
+Before one is started, a file `<home>/containers/<attempt>` says whose it is, and has a name from which its own follows; the file goes when
+the container is known to be gone. It is ended by whoever of these lives: the step when its container is done, the parent of steps when the
+step was killed, a guard when all of them were killed with their engine, and the next engine when the guard was killed too.
 """
 
 import fcntl
@@ -18,7 +18,7 @@ from pathlib import Path
 from shutil import rmtree, which
 from typing import NoReturn
 
-from lykeion.adapters.containers.launch import MOST, MOUNTS, SHM_BYTES, TMP_BYTES, Launch, bind
+from lykeion.adapters.containers.launch import MOST, MOUNTS, SHM_BYTES, TMP_BYTES, Launch, bind, scratch_of
 from lykeion.adapters.containers.trial import tried
 from lykeion.errors import Unavailable
 
@@ -57,7 +57,7 @@ class Daemon:
         launch.mark.parent.mkdir(exist_ok=True)
         if launch.parent:
             guard(launch.mark, launch.parent)
-        launch.mark.write_text(f"{self.name} {launch.scratch}")
+        launch.mark.write_text(self.name)
         try:
             yield
         finally:
@@ -168,9 +168,9 @@ def guard(mark: Path, parent: int) -> None:
 def end_marked(mark: Path, killed: bool = False) -> None:
     """End the container that a file speaks of, remove what was kept for it, and the file. Raises Unavailable."""
     with suppress(FileNotFoundError):  # somebody else was faster
-        runtime, _, scratch = mark.read_text().partition(" ")
-        if scratch and runtime in DAEMONS:  # else it was not written to its end, and nothing was started
-            DAEMONS[runtime].end(Path(scratch).name, killed)
+        runtime, scratch = mark.read_text(), scratch_of(mark)
+        if runtime in DAEMONS:  # else it was not written to its end, and nothing was started
+            DAEMONS[runtime].end(scratch.name, killed)
             rmtree(scratch, ignore_errors=True)  # with the values of its variables
         mark.unlink()
 

@@ -32,7 +32,6 @@ class Mount:
 class Launch:
     """One container. All mounts are below `MOUNTS`.
 
-    `scratch`: a folder for what a runtime keeps meanwhile, which it makes where it needs one, and whose name nothing else has.
     `memory` in bytes, 0 is none; `grouped`: the step's cgroup limits all processes in it, so that none needs a limit of its own.
     `mark`: a file that says what has to be ended, and `parent` the process that does it when this one was killed; 0: nobody.
     """
@@ -44,12 +43,16 @@ class Launch:
     user: int
     group: int
     folder: str
-    scratch: Path
     mark: Path
     parent: int = 0
     network: bool = False
     memory: int = 0
     grouped: bool = False
+
+    @property
+    def scratch(self) -> Path:
+        """A folder for what a runtime keeps meanwhile, which it makes where it needs one, and whose name nothing else has."""
+        return scratch_of(self.mark)
 
     @property
     def name(self) -> str:

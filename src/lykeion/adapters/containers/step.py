@@ -124,7 +124,6 @@ class Contained:
             user=user,
             group=group,
             folder=root.working_folder,
-            scratch=place.scratch,
             mark=self.mark,
             parent=os.getppid(),
             network=self.network,

@@ -6,7 +6,7 @@ from pathlib import Path
 from shutil import rmtree
 from tempfile import mkdtemp
 
-from lykeion.adapters.containers.launch import MOUNTS, NOBODY, Launch, Mount, Runtime
+from lykeion.adapters.containers.launch import MOUNTS, NOBODY, Launch, Mount, Runtime, scratch_of
 
 NO_SUCH_COMMAND = 127  # exit code of podman and docker when all went well but for that; nerdctl's is 1
 ADVICE = ("Run '", "See '")  # docker's last line, which is about its options
@@ -21,9 +21,10 @@ def tried(runtime: Runtime) -> str:
         for place in (seen, *(rootfs / place for place in PLACES)):
             place.mkdir(parents=True)
         mounts = (Mount(str(seen), f"{MOUNTS}/seen"),)
-        launch = Launch(rootfs, ("/nothing",), {}, mounts, NOBODY, NOBODY, "/", folder / f"{folder.name}-tried", folder / "mark")
+        launch = Launch(rootfs, ("/nothing",), {}, mounts, NOBODY, NOBODY, "/", folder / "mark")
         return outcome(runtime, launch)
     finally:
+        rmtree(scratch_of(folder / "mark"), ignore_errors=True)
         rmtree(folder, ignore_errors=True)
 
 

@@ -29,7 +29,7 @@ class Entry:
     @property
     def content(self) -> object:
         """What is the same of two files that are one wherever they lie."""
-        return self.type, self.mode, self.target, self.sha256 or (self.data, self.source)
+        return self.type, self.mode, self.target, self.sha256 or (self.data, self.source), self.size
 
 
 @dataclass(frozen=True, slots=True)
