@@ -191,10 +191,9 @@ class Tasks:
         kill_tokened(f"{HOME_TOKEN}={self.home}:")
         end_left(self._marks.glob("*"))
         self._groups.clear()
-        left = list(attempts.left(self.home))
-        for attempt in left:
-            rmtree(scratch_of(self._marks / attempt.name), ignore_errors=True)
-        self._left += left
+        for staged in (self.home / "staging").glob("*"):  # also of one whose lock somebody holds who is just dying
+            rmtree(scratch_of(self._marks / staged.name), ignore_errors=True)
+        self._left += attempts.left(self.home)
         self._retry()
         self.partitions.tidy()
 
