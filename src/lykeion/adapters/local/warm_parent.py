@@ -219,5 +219,5 @@ def write_to(log: str) -> None:
     os.dup2(target, 2)
     os.close(target)
     os.close(nothing)
-    if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(line_buffering=True)
+    if hasattr(sys.stdout, "reconfigure"):  # a line is one write, also with PYTHONUNBUFFERED: workers share the log
+        sys.stdout.reconfigure(line_buffering=True, write_through=False)
