@@ -5,7 +5,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from lykeion.core.resources import Metadata, PipelineRef, StepStatus, Training, 
 from lykeion.core.values import Event, Ref
 from lykeion.errors import Conflict, Corrupt, Unavailable
 from lykeion.testing.clock import FakeClock
+from lykeion.testing.effort import calls
 
 CLOCK = FakeClock()
 
@@ -163,30 +163,24 @@ def test_events_are_bounded_and_the_oldest_go(tmp_path: Path) -> None:
     store.close()
 
 
-def test_a_status_of_a_thousand_steps_is_read_quickly(tmp_path: Path) -> None:
+def test_a_status_of_a_thousand_steps_is_read_with_little_work_for_each(tmp_path: Path) -> None:
     store = SqliteResources(tmp_path / "state.db", CLOCK)
     made = store.create(training("big"))
     store.write_status(made.model_copy(update={"status": big_status(1000)}))
     store.parsed.clear()
-    began = time.process_time()
+    assert calls(lambda: store.get("Training", "big")) < 30 * 1000
     assert len(store.get("Training", "big").status.steps) == 1000
-    assert time.process_time() - began < 0.25
     store.close()
 
 
 def test_a_long_list_reads_no_status(tmp_path: Path) -> None:
     store = SqliteResources(tmp_path / "state.db", CLOCK)
-    store.database.execute("PRAGMA synchronous = OFF")
-    status = big_status(30)
-    for number in range(300):
+    for number in range(3):
         made = store.create(training(f"run-{number}"))
-        store.write_status(made.model_copy(update={"status": status}))
-    began = time.process_time()
-    rows = store.summaries("Training")
-    took = time.process_time() - began
-    began = time.process_time()
+        store.write_status(made.model_copy(update={"status": big_status(30)}))
     whole = store.list("Training")
-    assert took < (time.process_time() - began) / 3
+    store.database.execute("UPDATE resource SET spec = 'not read', status = 'not read'")
+    rows = store.summaries("Training")
     assert [(row.name, row.phase, row.pipeline) for row in rows] == [(one.name, "Succeeded", "shop") for one in whole]
     assert [row.metadata for row in rows] == [one.metadata for one in whole]
     store.close()

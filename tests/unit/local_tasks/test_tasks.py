@@ -2,7 +2,6 @@
 
 import os
 import signal
-import time
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -485,14 +484,12 @@ def test_two_engines_cannot_have_one_home(engine, make_engine):
         make_engine()
 
 
-def test_closing_is_quick_and_leaves_nothing(make_engine):
+def test_closing_leaves_nothing(make_engine):
     engine = make_engine()
     engine.tasks.start(task_of("hang_badly"))
     engine.until(lambda: len(engine.daemons()) == 1)
-    start = time.monotonic()
     engine.tasks.close()
     engine.tasks.close()
-    assert time.monotonic() - start < 1.0
     assert engine.running() == []
     assert engine.daemons() == []
 
