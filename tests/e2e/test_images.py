@@ -13,6 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
+from packageurl import PackageURL
 
 from lykeion.testing.registries import DEBIAN, RealRegistry, registry_program
 from lykeion.testing.servers import until
@@ -115,7 +118,12 @@ def test_images_are_listed_shown_pushed_pulled_and_taken_away(cli, words, regist
 
 
 def test_what_is_in_an_image_is_listed_package_by_package(cli, words):
-    told = json.loads(cli("image", "sbom", words["name"]).out)
+    written = cli("image", "sbom", words["name"]).out
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(written) is None
+    told = json.loads(written)
+    for one in told["components"]:
+        url = PackageURL.from_string(one["purl"])
+        assert (url.name, url.version) == (one["name"], one["version"])
     names = {one["name"] for one in told["components"]}
     assert {"lykeion", "pydantic", "pyyaml", "libc6"} <= names
     assert told["metadata"]["component"]["version"] == words["digest"]
