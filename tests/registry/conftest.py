@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from lykeion.adapters.images.store import Store
 from lykeion.adapters.registry.client import Registry
 from lykeion.adapters.registry.http import Http
-from lykeion.testing.registries import CNCF, DEBIAN, RealRegistry, registry_program
+from lykeion.testing.registries import CNCF, DEBIAN, OLAREG, RealRegistry, registry_program
 
 
 def needs(program: str) -> None:
@@ -23,9 +23,9 @@ def needs(program: str) -> None:
         pytest.skip(f"{program} is not installed (scripts/registry installs it)")
 
 
-@pytest.fixture(scope="session", params=[DEBIAN, CNCF])
+@pytest.fixture(scope="session", params=[DEBIAN, CNCF, OLAREG])
 def server(request, tmp_path_factory) -> Iterator[RealRegistry]:
-    """A registry that lets everybody in: Debian's, and CNCF's."""
+    """A registry that lets everybody in: Debian's, CNCF's, and one that lists referrers."""
     needs(request.param)
     with RealRegistry(tmp_path_factory.mktemp("registry"), request.param) as started:
         yield started

@@ -1,4 +1,4 @@
-"""cosign and Lykeion take each other's signatures, in registries without a list of referrers: neither of those here has one."""
+"""cosign and Lykeion take each other's signatures, in registries that list referrers and in those that do not."""
 
 import os
 import re

@@ -14,6 +14,7 @@ from lykeion.core.images.references import parse_reference
 from lykeion.core.images.sbom import MEDIA_TYPE, sbom
 from lykeion.core.images.signature import ANNOTATIONS, BUNDLE
 from lykeion.errors import Corrupt, NotFound
+from lykeion.testing.registries import OLAREG
 
 
 @pytest.fixture
@@ -38,6 +39,12 @@ def test_what_is_attached_is_found_by_its_kind_and_once(registry, pushed):
         attach(registry, pushed, MEDIA_TYPE, document)
     assert attached(registry, pushed, MEDIA_TYPE) == [document]
     assert attached(registry, pushed, BUNDLE) == []
+
+
+def test_a_tag_stands_for_the_list_only_where_a_registry_has_none(registry, server, pushed):
+    attach(registry, pushed, MEDIA_TYPE, sbom("x", image([], Settings()), [("pkg:pypi/a@1", "")]))
+    listed = server.program.endswith(OLAREG)
+    assert (registry.digest(pushed.repository, pushed.digest.replace(":", "-")) is None) is listed
 
 
 def test_only_what_a_trusted_key_has_signed_is_pulled(registry, pushed, keys, tmp_path, monkeypatch):

@@ -1,6 +1,6 @@
 """Real image registries on loopback, and a line to them that breaks on purpose; for tests of what pushes and pulls.
 
-`docker-registry` (Debian's 2.8) or `registry` (CNCF distribution 3), as scripts/registry installs them.
+`docker-registry` (Debian's 2.8), `registry` (CNCF distribution 3) or `olareg`, which alone lists referrers; scripts/registry installs them.
 """
 
 import shutil
@@ -17,7 +17,7 @@ from lykeion.testing.servers import until
 
 USER, PASSWORD = "lykeion", "open-sesame"
 HTPASSWD = f"{USER}:$2b$05$aaaaaaaaaaaaaaaaaaaaauLLvO5DWicQu447dJVOwE9lF8sr9HNEi\n"  # bcrypt of PASSWORD
-DEBIAN, CNCF = "docker-registry", "registry-v3.1.2"
+DEBIAN, CNCF, OLAREG = "docker-registry", "registry-v3.1.2", "olareg-v0.1.2"
 
 
 def registry_program(name: str = DEBIAN) -> str | None:
@@ -35,7 +35,7 @@ def free_port() -> int:
 class RealRegistry:
     """`with RealRegistry(folder) as registry:` — a registry whose blobs lie in `folder`.
 
-    `auth`: "", "basic" (USER, PASSWORD), or a section of its configuration. `tls`: (certificate, key), files.
+    `auth`: "", "basic" (USER, PASSWORD), or a section of its configuration; olareg knows none. `tls`: (certificate, key), files.
     """
 
     def __init__(self, folder: Path, program: str = DEBIAN, auth: str = "", tls: tuple[Path, Path] | None = None, port: int = 0) -> None:
@@ -65,11 +65,18 @@ class RealRegistry:
             lines.append(self.auth)
         return "\n".join(lines) + "\n"
 
-    def start(self) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
+    def command(self) -> list[str]:
+        if self.program.endswith(OLAREG):
+            blobs = ["--dir", str(self.folder / "blobs"), "--api-delete", "--api-blob-delete"]
+            tls = ["--tls-cert", str(self.tls[0]), "--tls-key", str(self.tls[1])] if self.tls else []
+            return [self.program, "serve", "--addr", "127.0.0.1", "--port", str(self.port), *blobs, *tls]
         (self.folder / "config.yml").write_text(self.configuration())
+        return [self.program, "serve", str(self.folder / "config.yml")]
+
+    def start(self) -> None:
+        (self.folder / "blobs").mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen([self.program, "serve", str(self.folder / "config.yml")], stdout=log, stderr=log)
+            self.process = subprocess.Popen(self.command(), stdout=log, stderr=log)
         until(self.answers, what=f"the registry at {self.host}: {self.log.read_text()[-500:]}")
 
     def answers(self) -> bool:

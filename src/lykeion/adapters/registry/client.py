@@ -278,7 +278,10 @@ class Upload:
         try:
             self.ask("PUT", where, 201, {"Content-Length": str(length)}, body)
         except Conflict as error:
-            if "DIGEST" in str(error):
+            content = sha256()  # registries name the reason in ways of their own: DIGEST_INVALID, BLOB_UPLOAD_INVALID
+            for piece in self.read(0):
+                content.update(piece)
+            if f"sha256:{content.hexdigest()}" != self.blob.digest:
                 raise Corrupt(f"the bytes of {self.blob.digest} are not what its digest says; build or pull the image again") from error
             raise
 
