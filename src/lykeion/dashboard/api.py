@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
+from lykeion.core.content import read_json
 from lykeion.core.pipelines.graph import needs
 from lykeion.core.resources import API_VERSION, KINDS, Pipeline, Resource, Training
 from lykeion.core.resources.metadata import check_name
@@ -67,7 +68,7 @@ async def json_of(request: Request) -> dict[str, Any]:
     """A JSON object; an empty body is an empty one. Raises Invalid."""
     data = await body_of(request)
     try:
-        found = json.loads(data) if data.strip() else {}
+        found = read_json(data) if data.strip() else {}
         json.dumps(found, ensure_ascii=False).encode()  # half a surrogate pair is no text, though JSON can write it
     except (ValueError, RecursionError) as wrong:
         raise Invalid(f"the body is not JSON: {wrong}") from wrong

@@ -107,6 +107,12 @@ def test_what_is_no_bundle_is_corrupt(key, change):
         Signed.from_bytes(json.dumps(told).encode())
 
 
+def test_a_bundle_or_a_statement_that_is_nested_too_deep_says_nothing_against_another(key):
+    deep = b"[" * 60_000
+    assert Signed(deep, b"", "").subjects == ()
+    assert why_untrusted(IMAGE, [deep, Signed(deep, b"", "").to_bytes(), key.sign(IMAGE)], [public(key)]) == ""
+
+
 def test_a_bundle_of_another_tool_whose_hint_is_its_own_is_tried_with_every_key(key):
     told = json.loads(key.sign(IMAGE))
     told["verificationMaterial"]["publicKey"]["hint"] = b64encode(b"theirs").decode()

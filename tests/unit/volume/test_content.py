@@ -1,5 +1,6 @@
 """How values are written down: digests that do not depend on how, and JSON that everybody can read."""
 
+import gc
 import json
 import math
 
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lykeion.core.content import DEEPEST, FileDigest, canonical, digest_of_files, digest_of_value, legible, strict
+from lykeion.core.content import DEEPEST, FileDigest, canonical, digest_of_files, digest_of_value, legible, read_json, strict
 
 CLEAN = st.text(st.characters(codec="utf-8"), max_size=8)
 ANY_TEXT = st.text(st.characters(), max_size=8)  # half surrogate pairs too
@@ -52,6 +53,21 @@ def test_depth_has_a_bound():
     assert legible(nested(DEEPEST))
     with pytest.raises(ValueError, match="nested deeper than 64 levels"):
         legible(nested(DEEPEST + 1))
+
+
+@pytest.mark.parametrize("collects", [True, False])
+def test_no_garbage_is_collected_where_the_stack_is_used_up(collects):
+    begun: list[str] = []
+    gc.collect()  # none is due for other reasons
+    gc.callbacks.append(lambda phase, _: begun.append(phase))
+    (gc.enable if collects else gc.disable)()
+    try:
+        with pytest.raises(ValueError, match="nested too deep"):
+            read_json("[" * 60_000)
+        assert (begun, gc.isenabled()) == ([], collects)
+    finally:
+        gc.enable()
+        gc.callbacks.pop()
 
 
 @given(st.dictionaries(CLEAN, values(CLEAN, FINITE), max_size=4), st.randoms())

@@ -1,7 +1,6 @@
 """Images that steps run: from a name to a digest, and from a digest to a folder that a container has as its root."""
 
 import fcntl
-import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -14,6 +13,7 @@ from lykeion.adapters.containers.rootfs import unpack_image, within
 from lykeion.adapters.images.store import Store
 from lykeion.adapters.registry.connect import registry
 from lykeion.adapters.registry.push import pull
+from lykeion.core.content import read_json
 from lykeion.core.images.oci import Image, start_of
 from lykeion.core.images.references import DIGEST, parse_reference
 from lykeion.core.models.names import did_you_mean
@@ -64,7 +64,7 @@ def brought(store: Store, image: str) -> Image:
         print(f"pulling {reference}", flush=True)
         with registry(reference.host) as there:
             found = pull(store, there, reference)
-    told = json.loads(found.config)
+    told = read_json(found.config)
     if (platform := (told.get("os"), told.get("architecture"))) != PLATFORM:
         remedy = "choose one for linux/amd64"
         raise Invalid([Problem(f"{image} is for {platform[0]}/{platform[1]}", field="image", value=image, remedy=remedy)])

@@ -30,6 +30,7 @@ from lykeion.adapters.containers.launch import MOUNTS, Launch, Mount, Runtime, s
 from lykeion.adapters.images.store import Store
 from lykeion.adapters.local import containment
 from lykeion.adapters.local.warm_parent import MARKS, Seal
+from lykeion.core.content import read_json
 from lykeion.core.pipelines.contract import ERROR_FILE, PROGRESS_FILE, RESULT_FILE, StepFile
 from lykeion.errors import Invalid, LykeionError, Problem
 
@@ -259,11 +260,11 @@ def ending(launch: Launch, code: int) -> str:
 
 def read_said(path: str) -> dict[str, Any] | None:
     """A JSON object that the container wrote; None where there is none. It may have put anything there: a pipe, a link, too much."""
-    with suppress(OSError, ValueError, RecursionError):
+    with suppress(OSError, ValueError):
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         with open(handle, "rb") as file:
             if stat.S_ISREG(os.fstat(handle).st_mode):
-                found = json.loads(file.read(LARGEST_SAID))
+                found = read_json(file.read(LARGEST_SAID))
                 return found if isinstance(found, dict) else None
     return None
 

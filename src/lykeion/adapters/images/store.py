@@ -10,7 +10,6 @@ Everything appears by one rename, so a builder that is killed leaves nothing hal
 """
 
 import fcntl
-import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -21,7 +20,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from lykeion.adapters.images.virtual import VirtualBlob
-from lykeion.core.content import canonical
+from lykeion.core.content import canonical, read_json
 from lykeion.core.images.oci import MANIFEST, Descriptor, Image, Layer, index, read_image
 from lykeion.core.models.names import did_you_mean
 from lykeion.errors import Corrupt, NotFound, Unavailable
@@ -143,7 +142,7 @@ class Store:
     def recall(self, key: str) -> Layer | None:
         """The layer that was made of what has this key; None where there is none, what is written of it is damaged, or its blob is gone."""
         try:
-            raw = json.loads(self.files.get(layer_key(key)))
+            raw = read_json(self.files.get(layer_key(key)))
             layer = Layer(Descriptor.from_json(raw["descriptor"]), str(raw["diff_id"]))
             if self.size(layer.descriptor.digest) != layer.descriptor.size:
                 return None
@@ -177,7 +176,7 @@ class Store:
             raise NotFound(f"there is no image {name!r} here{did_you_mean(name, tags)}")
         manifest = self.document(tags[name].digest if name in tags else name)
         try:
-            config = Descriptor.from_json(json.loads(manifest)["config"])
+            config = Descriptor.from_json(read_json(manifest)["config"])
         except (ValueError, KeyError, TypeError) as error:
             raise Corrupt(f"{name} is no image: {error!r}") from error
         return read_image(manifest, self.document(config.digest))
@@ -185,7 +184,7 @@ class Store:
     def tags(self) -> dict[str, Descriptor]:
         """Tag -> manifest. Raises Corrupt where what lists them is damaged."""
         try:
-            found = [Descriptor.from_json(one) for one in json.loads(self.files.get("index.json"))["manifests"]]
+            found = [Descriptor.from_json(one) for one in read_json(self.files.get("index.json"))["manifests"]]
         except NotFound:
             return {}
         except (Corrupt, ValueError, KeyError, TypeError) as error:
@@ -266,7 +265,7 @@ class Store:
             if digest in found or not self.has(digest):
                 continue
             found.add(digest)
-            raw = json.loads(self.document(digest))
+            raw = read_json(self.document(digest))
             found |= {raw["config"]["digest"]} if "config" in raw else set()
             found |= {one["digest"] for one in raw.get("layers", ())}
             waiting += [one["digest"] for one in raw.get("manifests", ())]

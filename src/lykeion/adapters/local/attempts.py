@@ -6,7 +6,6 @@ next one: making and removing one costs more than the rest of the bookkeeping of
 """
 
 import fcntl
-import json
 import os
 import shutil
 import time
@@ -21,7 +20,7 @@ from lykeion.adapters.volume.manifest import Manifest
 from lykeion.adapters.volume.outputs import DirectoryOutputs
 from lykeion.adapters.volume.partitions import Partitions
 from lykeion.adapters.volume.verify import read_manifest
-from lykeion.core.content import legible
+from lykeion.core.content import legible, read_json
 from lykeion.core.pipelines.contract import StepFile
 from lykeion.core.values import StepResult
 from lykeion.errors import Corrupt
@@ -47,16 +46,12 @@ class Attempt:
 
     def said(self, step: str, name: str) -> dict[str, Any]:
         """One of the contract's files as JSON; empty where it is not there or not whole."""
-        return read_json(f"{self.folder}/{step}/{name}")
-
-
-def read_json(path: str) -> dict[str, Any]:
-    with suppress(OSError, ValueError, RecursionError), open(path, "rb") as file:
-        found = json.load(file)
-        if isinstance(found, dict):
-            said: dict[str, Any] = legible(found)
-            return said
-    return {}
+        with suppress(OSError, ValueError), open(f"{self.folder}/{step}/{name}", "rb") as file:
+            found = read_json(file.read())
+            if isinstance(found, dict):
+                said: dict[str, Any] = legible(found)
+                return said
+        return {}
 
 
 def absolute(step: StepFile, home: Path, folder: str, deadline: float | None) -> StepFile:

@@ -5,12 +5,11 @@ cosign's own predicate type; it is attached to the image as a referrer. Sources:
 protocol (https://github.com/secure-systems-lab/dsse), in-toto attestation statement v1.
 """
 
-import json
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from lykeion.core.content import canonical
+from lykeion.core.content import canonical, read_json
 from lykeion.errors import Corrupt
 
 BUNDLE = "application/vnd.dev.sigstore.bundle.v0.3+json"
@@ -32,7 +31,7 @@ class Signed:
     def subjects(self) -> tuple[str, ...]:
         """The digests that it vouches for; none where it says something else than that an image is signed."""
         try:
-            told = json.loads(self.payload)
+            told = read_json(self.payload)
             if told["_type"] != STATEMENT or told["predicateType"] != PREDICATE:
                 return ()
             return tuple(f"sha256:{one['digest']['sha256']}" for one in told["subject"])
@@ -58,7 +57,7 @@ class Signed:
     def from_bytes(data: bytes) -> "Signed":
         """Raises Corrupt where it is no bundle that holds one signature by a key."""
         try:
-            told = json.loads(data)
+            told = read_json(data)
             envelope = told["dsseEnvelope"]
             (signature,) = envelope["signatures"]
             if told["mediaType"] != BUNDLE or envelope["payloadType"] != PAYLOAD:
