@@ -18,7 +18,7 @@ from lykeion.adapters.images.store import Store
 from lykeion.adapters.images.tar import header, stream
 from lykeion.core.images.entries import Content, Entry
 from lykeion.core.images.oci import digest_of
-from lykeion.core.images.tree import arranged
+from lykeion.core.images.tree import arranged, parents
 from lykeion.errors import Corrupt, Invalid
 
 
@@ -93,6 +93,8 @@ def test_gnu_tar_unpacks_the_same(tmp_path_factory, entries):
         wanted = [entry for entry in arranged(entries) if entry.type != "link" or not entry.target.startswith("/")]
     except Invalid:
         return
+    links = {entry.path for entry in wanted if entry.type == "link"}
+    wanted = [entry for entry in wanted if not links.intersection(parents(entry.path))]  # what lies below one is elsewhere
     folder = tmp_path_factory.mktemp("gnu")
     command = ["tar", "-x", "--no-same-owner", "-C", str(folder), "-f", "-"]
     subprocess.run(command, input=b"".join(stream(wanted)), check=True, env={"LC_ALL": "C.UTF-8", "PATH": os.environ["PATH"]})

@@ -28,6 +28,13 @@ def test_any_paths_come_out_sorted_with_all_their_folders_or_are_refused(given_p
     assert made == sorted({*found, *(above for path in found for above in parents(path))})
 
 
+def test_a_hard_link_is_no_folder_and_a_link_may_be_one():
+    below_it = [file("a"), file("b/c")]
+    with pytest.raises(Invalid, match="a folder that something lies in"):
+        arranged([*below_it, Entry("b", "hardlink", target="a")])
+    assert [entry.path for entry in arranged([*below_it, Entry("b", "link", target="usr/b")])] == ["a", "b", "b/c"]
+
+
 @given(st.lists(paths, max_size=12, unique=True), st.randoms())
 def test_the_order_in_which_entries_come_does_not_matter(given_paths, random):
     given_paths = [path for path in given_paths if not any(above in given_paths for above in parents(path))]

@@ -14,7 +14,7 @@ FOLDER_MODE = 0o755
 def arranged(entries: Iterable[Entry]) -> list[Entry]:
     """Sorted by path, with the folders above each, hard links after all else. Raises Invalid with everything that cannot be in a layer.
 
-    An entry that is there twice counts once.
+    An entry that is there twice counts once. One may lie below a link, which may lead into another layer (packages of Debian do so).
     """
     found: dict[str, Entry] = {}
     problems: list[Problem] = []
@@ -25,7 +25,8 @@ def arranged(entries: Iterable[Entry]) -> list[Entry]:
             problems.append(refused(entry, "it is there twice, and not the same"))
     folders = {above: Entry(above, "folder", FOLDER_MODE) for path in found for above in parents(path)}
     files = {path for path, entry in found.items() if entry.type == "file"}
-    problems += [refused(found[above], "it is a file, and a folder that something lies in") for above in folders if above in files]
+    taken = (found[above] for above in folders if above in found and found[above].type in ("file", "hardlink"))
+    problems += [refused(entry, "it is a file, and a folder that something lies in") for entry in taken]
     lost = (entry for entry in found.values() if entry.type == "hardlink" and entry.target not in files)
     problems += [refused(entry, f"it is a hard link to {entry.target}, which is no file of this layer") for entry in lost]
     if problems:
