@@ -13,8 +13,12 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from lykeion.adapters.images.store import Store
+from lykeion.adapters.images.trust import make_key
 from lykeion.adapters.registry.client import Registry
 from lykeion.adapters.registry.http import Http
+from lykeion.adapters.registry.push import push
+from lykeion.core.images.oci import TAR, Layer, Settings, image
+from lykeion.core.images.references import Reference, parse_reference
 from lykeion.testing.registries import CNCF, DEBIAN, OLAREG, RealRegistry, registry_program
 
 
@@ -59,6 +63,27 @@ def name() -> str:
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     return Store(tmp_path / "images")
+
+
+@pytest.fixture
+def push_one(store, registry, server, name) -> Callable[[str], Reference]:
+    """`push_one(content)`: an image of one layer, which tag 1 names from then on; by its digest."""
+
+    def push_one(content: str) -> Reference:
+        blob = store.add([content.encode()], TAR)
+        made = image([Layer(blob, blob.digest)], Settings())
+        store.put_image(made, "made")
+        return push(store, made, registry, parse_reference(f"{server.host}/{name}:1")).reference
+
+    return push_one
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> Path:
+    """A folder with two pairs, `mine` and `other`."""
+    for one in ("mine", "other"):
+        make_key(tmp_path / one, tmp_path / f"{one}.pub", b"")
+    return tmp_path
 
 
 @pytest.fixture(scope="session")

@@ -10,11 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from lykeion.adapters.images.trust import make_key, read_key
+from lykeion.adapters.images.trust import read_key
 from lykeion.adapters.registry.attached import TRUST, attach, require_trust
-from lykeion.adapters.registry.push import push
-from lykeion.core.images.oci import TAR, Layer, Settings, image
-from lykeion.core.images.references import Reference, parse_reference
+from lykeion.core.images.references import Reference
 from lykeion.core.images.signature import ANNOTATIONS, BUNDLE
 from lykeion.errors import Corrupt
 
@@ -34,32 +32,14 @@ def cosign(tmp_path_factory) -> Cosign:
     return lambda *words: subprocess.run([program, *map(str, words)], env=env, capture_output=True, text=True, check=False, timeout=60)
 
 
-@pytest.fixture
-def keys(tmp_path):
-    for name in ("mine", "other"):
-        make_key(tmp_path / name, tmp_path / f"{name}.pub", b"")
-    return tmp_path
-
-
-@pytest.fixture
-def pushed(store, registry, server, name) -> Callable[[str], Reference]:
-    def pushed(content: str) -> Reference:
-        blob = store.add([content.encode()], TAR)
-        return push(
-            store, image([Layer(blob, blob.digest)], Settings()), registry, parse_reference(f"{server.host}/{name}:{content}")
-        ).reference
-
-    return pushed
-
-
 def verify(image: Reference, key: Path) -> list[str]:
     """The command of the documentation."""
     assert DOCUMENTED
     return shlex.split(DOCUMENTED[1].replace("lykeion.key.pub", str(key)).replace("HOST/NAME@DIGEST", f"{image.name}@{image.digest}"))
 
 
-def test_cosign_accepts_what_we_have_signed_and_nothing_else(cosign, registry, pushed, keys):
-    signed, unsigned = pushed("signed"), pushed("unsigned")
+def test_cosign_accepts_what_we_have_signed_and_nothing_else(cosign, registry, push_one, keys):
+    signed, unsigned = push_one("signed"), push_one("unsigned")
     attach(registry, signed, BUNDLE, read_key(keys / "mine", b"").sign(signed.digest), ANNOTATIONS)
     accepted = cosign(*verify(signed, keys / "mine.pub"))
     assert accepted.returncode == 0, accepted.stderr
@@ -68,14 +48,14 @@ def test_cosign_accepts_what_we_have_signed_and_nothing_else(cosign, registry, p
     assert cosign(*verify(unsigned, keys / "mine.pub")).returncode
 
 
-def test_cosign_does_not_accept_a_signature_that_was_moved_to_another_image(cosign, registry, pushed, keys):
-    signed, other = pushed("signed"), pushed("other")
+def test_cosign_does_not_accept_a_signature_that_was_moved_to_another_image(cosign, registry, push_one, keys):
+    signed, other = push_one("signed"), push_one("other")
     attach(registry, other, BUNDLE, read_key(keys / "mine", b"").sign(signed.digest), ANNOTATIONS)
     assert cosign(*verify(other, keys / "mine.pub")).returncode
 
 
-def test_we_accept_what_cosign_has_signed_and_nothing_else(cosign, registry, pushed, keys, monkeypatch):
-    signed, unsigned = pushed("signed"), pushed("unsigned")
+def test_we_accept_what_cosign_has_signed_and_nothing_else(cosign, registry, push_one, keys, monkeypatch):
+    signed, unsigned = push_one("signed"), push_one("unsigned")
     assert cosign("import-key-pair", "--key", keys / "mine", "--output-key-prefix", keys / "cosign", "--yes").returncode == 0
     made = cosign("sign", "--key", keys / "cosign.key", *ALONE, f"{signed.name}@{signed.digest}")
     assert made.returncode == 0, made.stderr

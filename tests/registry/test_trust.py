@@ -5,11 +5,11 @@ import json
 import pytest
 
 from lykeion.adapters.images.store import Store
-from lykeion.adapters.images.trust import make_key, read_key
+from lykeion.adapters.images.trust import read_key
 from lykeion.adapters.registry.attached import TRUST, attach, attached
-from lykeion.adapters.registry.push import pull, push
+from lykeion.adapters.registry.push import pull
 from lykeion.cli.main import main
-from lykeion.core.images.oci import TAR, Layer, Settings, image
+from lykeion.core.images.oci import Settings, image
 from lykeion.core.images.references import parse_reference
 from lykeion.core.images.sbom import MEDIA_TYPE, sbom
 from lykeion.core.images.signature import ANNOTATIONS, BUNDLE
@@ -18,19 +18,8 @@ from lykeion.testing.registries import OLAREG
 
 
 @pytest.fixture
-def pushed(store, registry, server, name):
-    """An image in the registry, by its digest."""
-    blob = store.add([name.encode()], TAR)
-    made = image([Layer(blob, blob.digest)], Settings())
-    store.put_image(made, "made")
-    return push(store, made, registry, parse_reference(f"{server.host}/{name}:1")).reference
-
-
-@pytest.fixture
-def keys(tmp_path):
-    for name in ("mine", "other"):
-        make_key(tmp_path / name, tmp_path / f"{name}.pub", b"")
-    return tmp_path
+def pushed(push_one, name):
+    return push_one(name)
 
 
 def test_what_is_attached_is_found_by_its_kind_and_once(registry, pushed):
@@ -59,10 +48,9 @@ def test_only_what_a_trusted_key_has_signed_is_pulled(registry, pushed, keys, tm
     assert pull(Store(tmp_path / "c"), registry, pushed).digest == pushed.digest
 
 
-def test_a_tag_that_was_moved_to_an_unsigned_image_is_not_followed(registry, pushed, keys, store, server, name, tmp_path, monkeypatch):
+def test_a_tag_that_was_moved_to_an_unsigned_image_is_not_followed(registry, pushed, push_one, keys, server, name, tmp_path, monkeypatch):
     attach(registry, pushed, BUNDLE, read_key(keys / "mine", b"").sign(pushed.digest), ANNOTATIONS)
-    blob = store.add([b"evil"], TAR)
-    push(store, image([Layer(blob, blob.digest)], Settings()), registry, parse_reference(f"{server.host}/{name}:1"))
+    push_one("evil")
     monkeypatch.setenv(TRUST, f"{keys}/mine.pub")
     with pytest.raises(Corrupt, match="nobody has signed it"):
         pull(Store(tmp_path / "a"), registry, parse_reference(f"{server.host}/{name}:1"))
