@@ -21,7 +21,8 @@ from lykeion.adapters.containers.rootfs import unpack_image
 from lykeion.adapters.images.codecs import PLAIN, unpack
 from lykeion.adapters.images.elf import Libraries
 from lykeion.adapters.images.store import Store
-from lykeion.core.images.oci import TAR, TAR_GZIP, TAR_ZSTD, Layer, digest_of, start_of
+from lykeion.core.content import digest_of
+from lykeion.core.images.oci import TAR, TAR_GZIP, TAR_ZSTD, Layer, start_of
 from lykeion.errors import Corrupt, Invalid, LykeionError
 
 MEBI = 1 << 20

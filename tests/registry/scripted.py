@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
-from lykeion.core.images.oci import MANIFEST, Image, digest_of
+from lykeion.core.content import digest_of
+from lykeion.core.images.oci import MANIFEST, Image
 
 
 @dataclass

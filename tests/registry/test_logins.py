@@ -18,7 +18,8 @@ from lykeion.adapters.registry.client import Registry
 from lykeion.adapters.registry.http import Http
 from lykeion.adapters.registry.logins import Login, login_for
 from lykeion.adapters.registry.push import push
-from lykeion.core.images.oci import TAR, Layer, Settings, digest_of, image
+from lykeion.core.content import digest_of
+from lykeion.core.images.oci import TAR, Layer, Settings, image
 from lykeion.core.images.references import parse_reference
 from lykeion.errors import Invalid, LykeionError, Unavailable
 from lykeion.testing.registries import CNCF, DEBIAN, PASSWORD, USER, RealRegistry, line_to, registry_program

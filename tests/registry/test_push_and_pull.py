@@ -8,7 +8,8 @@ import pytest
 from lykeion.adapters.images.store import Store
 from lykeion.adapters.registry import client
 from lykeion.adapters.registry.push import pull, push
-from lykeion.core.images.oci import INDEX, TAR, Descriptor, Image, Layer, Settings, artifact, digest_of, image, index, titled
+from lykeion.core.content import digest_of
+from lykeion.core.images.oci import INDEX, TAR, Descriptor, Image, Layer, Settings, artifact, image, index, titled
 from lykeion.core.images.references import parse_reference
 from lykeion.core.models import layer as model_layer
 from lykeion.errors import Conflict, Corrupt, Invalid, NotFound, Unavailable

@@ -13,7 +13,8 @@ from lykeion.adapters.images.store import Store
 from lykeion.adapters.registry.client import Registry
 from lykeion.adapters.registry.logins import Login
 from lykeion.adapters.registry.push import pull, push
-from lykeion.core.images.oci import INDEX, MANIFEST, TAR, Image, Layer, Settings, artifact, digest_of, image, index
+from lykeion.core.content import digest_of
+from lykeion.core.images.oci import INDEX, MANIFEST, TAR, Image, Layer, Settings, artifact, image, index
 from lykeion.core.images.references import Reference, parse_reference
 from lykeion.errors import Conflict, Corrupt, Invalid, LykeionError, NotFound, Unavailable
 

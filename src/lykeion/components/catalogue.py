@@ -20,6 +20,7 @@ from typing import Any
 from lykeion.components.installed import Installed, installed
 from lykeion.components.kept import keep, kept
 from lykeion.components.modules import LIBRARIES, PLATFORM, Closure, Modules, Source
+from lykeion.core.content import digest_of
 from lykeion.core.pipelines.check import fault_of_value
 from lykeion.core.pipelines.closure import Import, identity, imports_of
 from lykeion.core.pipelines.signature import Signature
@@ -62,7 +63,7 @@ class Catalogue:
         """
         problems: list[Problem] = []
         found: dict[str, Found] = {}
-        environment = None if lock is None else f"sha256:{sha256(lock.read_bytes()).hexdigest()}"
+        environment = None if lock is None else digest_of(lock.read_bytes())
         reader = Reader(self.cache, folder, environment)
         for component in dict.fromkeys(components):
             try:

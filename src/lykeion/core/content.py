@@ -1,9 +1,10 @@
-"""The digest of content: of one JSON value, and of a set of files. The same function names outputs, versions and documents."""
+"""The digest of content: of bytes, of one JSON value, and of a set of files. The same function names outputs, versions and documents."""
 
 import gc
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from hashlib import sha256
 from typing import Any, NamedTuple
 
@@ -28,12 +29,20 @@ def read_json(data: bytes | str) -> Any:
 
     Garbage is not collected meanwhile: where a deep one has used up the stack, what closes files and connections could not run.
     """
+    with uncollected():
+        try:
+            return json.loads(data)
+        except RecursionError as error:
+            raise ValueError("it is nested too deep") from error
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """The garbage collector rests meanwhile, as far as it was on."""
     collects = gc.isenabled()
     gc.disable()
     try:
-        return json.loads(data)
-    except RecursionError as error:
-        raise ValueError("it is nested too deep") from error
+        yield
     finally:
         if collects:
             gc.enable()
@@ -69,9 +78,14 @@ def legible(value: Any, deepest: int = DEEPEST) -> Any:
     return [legible(inner, deepest - 1) for inner in value]
 
 
+def digest_of(data: bytes) -> str:
+    """ "sha256:<hex>"."""
+    return f"sha256:{sha256(data).hexdigest()}"
+
+
 def digest_of_value(value: Any) -> str:
-    """Of a JSON value: "sha256:<hex>" of its canonical form."""
-    return f"sha256:{sha256(canonical(value)).hexdigest()}"
+    """Of a JSON value: that of its canonical form."""
+    return digest_of(canonical(value))
 
 
 def digest_of_files(files: Iterable[FileDigest]) -> str:

@@ -1,9 +1,10 @@
 """How much was done, counted: what a test can say of speed on any machine, however busy it is."""
 
-import gc
 import sys
 from collections.abc import Callable
 from types import FrameType
+
+from lykeion.core.content import uncollected
 
 
 def calls(work: Callable[[], object]) -> int:
@@ -14,13 +15,11 @@ def calls(work: Callable[[], object]) -> int:
         nonlocal made
         made += event in ("call", "c_call")
 
-    before, collects = sys.getprofile(), gc.isenabled()
-    gc.disable()  # a collection calls functions, too
-    sys.setprofile(count)
-    try:
-        work()
-    finally:
-        sys.setprofile(before)
-        if collects:
-            gc.enable()
+    before = sys.getprofile()
+    with uncollected():  # a collection calls functions, too
+        sys.setprofile(count)
+        try:
+            work()
+        finally:
+            sys.setprofile(before)
     return made

@@ -13,7 +13,7 @@ import pyarrow as pa
 from onnx import TensorProto, helper
 from PIL import Image
 
-from lykeion.core.content import FileDigest, canonical, digest_of_files
+from lykeion.core.content import FileDigest, canonical, digest_of, digest_of_files
 from lykeion.core.values import ModelVersion
 from lykeion.search.build import Identity, build
 from lykeion.search.extractor import Extractor, ExtractorDescription
@@ -136,7 +136,7 @@ def write_document(folder: Path, name: str, content: Any) -> str:
     beside = folder / f".{name}.new"
     beside.write_bytes(text)
     beside.replace(folder / f"{name}.json")
-    return f"sha256:{sha256(text).hexdigest()}"
+    return digest_of(text)
 
 
 def entry(version: ModelVersion) -> dict[str, Any]:

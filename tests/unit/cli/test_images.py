@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from lykeion.adapters.images.store import Store
-from lykeion.core.images.oci import TAR, Descriptor, Image, Layer, Settings, digest_of, image
+from lykeion.core.content import digest_of
+from lykeion.core.images.oci import TAR, Descriptor, Image, Layer, Settings, image
 
 
 @pytest.fixture

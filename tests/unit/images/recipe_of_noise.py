@@ -17,8 +17,9 @@ from lykeion.adapters.images.codecs import PLAIN, ZSTD
 from lykeion.adapters.images.model import model_parts
 from lykeion.adapters.images.recipes import Recipe
 from lykeion.adapters.images.store import Store
+from lykeion.core.content import digest_of
 from lykeion.core.images.entries import Content, Entry
-from lykeion.core.images.oci import Settings, digest_of
+from lykeion.core.images.oci import Settings
 from lykeion.core.models import layer
 from lykeion.core.models.manifest import Manifest, VersionFile
 

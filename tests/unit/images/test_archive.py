@@ -12,7 +12,8 @@ import pytest
 
 from lykeion.adapters.images.archive import save
 from lykeion.adapters.images.store import Store
-from lykeion.core.images.oci import TAR, Descriptor, Layer, Settings, digest_of, image, titled
+from lykeion.core.content import digest_of
+from lykeion.core.images.oci import TAR, Descriptor, Layer, Settings, image, titled
 from lykeion.core.models import layer as model_layer
 from lykeion.errors import Corrupt, Invalid, NotFound, Unavailable
 

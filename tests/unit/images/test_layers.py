@@ -16,8 +16,8 @@ from lykeion.adapters.images.codecs import CODECS, GZIP, PLAIN, ZSTD, codec_name
 from lykeion.adapters.images.layers import find, layer_key, make
 from lykeion.adapters.images.store import Store
 from lykeion.adapters.images.tar import header, stream
+from lykeion.core.content import digest_of
 from lykeion.core.images.entries import Content, Entry
-from lykeion.core.images.oci import digest_of
 from lykeion.core.images.tree import arranged, parents
 from lykeion.errors import Corrupt, Invalid
 

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from lykeion.adapters.images.store import Store
 from lykeion.adapters.images.virtual import VirtualBlob
-from lykeion.core.images.oci import MANIFEST, TAR, Image, Layer, Settings, digest_of, image
+from lykeion.core.content import digest_of
+from lykeion.core.images.oci import MANIFEST, TAR, Image, Layer, Settings, image
 from lykeion.core.models import layer as model_layer
 from lykeion.errors import Corrupt, NotFound, Unavailable
 

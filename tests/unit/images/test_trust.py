@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lykeion.adapters.images.trust import Key, hint_of, make_key, read_key, read_public, why_untrusted
-from lykeion.core.images.oci import digest_of
+from lykeion.core.content import digest_of
 from lykeion.core.images.signature import BUNDLE, Signed, statement, why_not_trusted
 from lykeion.errors import Conflict, Corrupt, Invalid, NotFound
 

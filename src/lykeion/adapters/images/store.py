@@ -20,7 +20,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from lykeion.adapters.images.virtual import VirtualBlob
-from lykeion.core.content import canonical, read_json
+from lykeion.core.content import canonical, digest_of, read_json
 from lykeion.core.images.oci import MANIFEST, Descriptor, Image, Layer, index, read_image
 from lykeion.core.models.names import did_you_mean
 from lykeion.errors import Corrupt, NotFound, Unavailable
@@ -91,7 +91,7 @@ class Store:
     def document(self, digest: str) -> bytes:
         """A small blob. Raises NotFound, and Corrupt where it is not what its digest says."""
         data = b"".join(self.read(digest))
-        if f"sha256:{sha256(data).hexdigest()}" != digest:
+        if digest_of(data) != digest:
             raise Corrupt(f"{self.path(digest)} is not what its name says; remove it, and build or pull the image again")
         return data
 
@@ -105,7 +105,7 @@ class Store:
         return Descriptor(media_type, meter.digest, meter.size, dict(annotations or {}))
 
     def put(self, data: bytes, media_type: str) -> Descriptor:
-        digest = f"sha256:{sha256(data).hexdigest()}"
+        digest = digest_of(data)
         if not self.files.create(blob_key(digest), data):
             os.utime(self.path(digest))  # as young as its newest user
         return Descriptor(media_type, digest, len(data))

@@ -5,11 +5,10 @@ import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
-from hashlib import sha256
 from pathlib import Path
 
 from lykeion.adapters.local.home import Home
-from lykeion.core.content import canonical
+from lykeion.core.content import canonical, digest_of
 from lykeion.core.values import Child, Document, Json, ModelVersion, Ref, Route
 from lykeion.errors import LykeionError
 
@@ -135,10 +134,6 @@ class Routes:
             for target in route.targets
         ]
         return {"name": route.name, "prefix": route.prefix, "targets": targets}
-
-
-def digest_of(text: bytes) -> str:
-    return f"sha256:{sha256(text).hexdigest()}"
 
 
 def child_of(name: str, text: bytes, content: Json) -> Child:

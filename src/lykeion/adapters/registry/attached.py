@@ -6,7 +6,8 @@ from pathlib import Path
 
 from lykeion.adapters.images.trust import read_public, why_untrusted
 from lykeion.adapters.registry.client import Registry
-from lykeion.core.images.oci import EMPTY, MANIFEST, Descriptor, artifact, digest_of
+from lykeion.core.content import digest_of
+from lykeion.core.images.oci import EMPTY, MANIFEST, Descriptor, artifact
 from lykeion.core.images.references import Reference
 from lykeion.core.images.signature import BUNDLE
 from lykeion.errors import Corrupt

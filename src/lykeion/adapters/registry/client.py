@@ -3,16 +3,17 @@
 Source: OCI distribution specification 1.1. Blobs are sent in chunks that are taken up again where a connection was cut.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Any, Literal
 from urllib.parse import quote, urlencode
 
 from urllib3.exceptions import HTTPError
 
+from lykeion.adapters.images.store import Meter
 from lykeion.adapters.registry.http import FIRST_PAUSE, TRIES, Answer, Body, Http, discard, unreachable
-from lykeion.core.content import read_json
+from lykeion.core.content import digest_of, read_json
 from lykeion.core.images.oci import INDEX, MANIFEST, Descriptor, index
 from lykeion.core.images.references import DIGEST
 from lykeion.errors import Conflict, Corrupt, NotFound, Unavailable
@@ -112,7 +113,7 @@ class Registry:
         where = f"/v2/{repository}/manifests/{reference}"
         answer = self.http.ask("GET", where, scope=pulling(repository), good=(200,), headers={"Accept": ACCEPT})
         data = whole(answer, self.http.host)
-        digest = f"sha256:{sha256(data).hexdigest()}"
+        digest = digest_of(data)
         if reference.startswith("sha256:") and digest != reference:
             raise Corrupt(f"{self.http.host} gives {digest} for {repository}@{reference}; it, or a cache before it, is damaged")
         media_type = answer.headers.get("Content-Type", MANIFEST).partition(";")[0].strip()
@@ -137,7 +138,7 @@ class Registry:
 
     def put_manifest(self, repository: str, reference: str, data: bytes, media_type: str = MANIFEST) -> Descriptor:
         """By tag or digest, when all its blobs are there. Raises Corrupt where the registry has other bytes than it was sent."""
-        digest = f"sha256:{sha256(data).hexdigest()}"
+        digest = digest_of(data)
         headers = {"Content-Type": media_type, "Content-Length": str(len(data))}
         where = f"/v2/{repository}/manifests/{reference}"
         answer = self.http.ask("PUT", where, scope=pushing(repository), good=(201,), headers=headers, body=lambda: (data,))
@@ -278,10 +279,9 @@ class Upload:
         try:
             self.ask("PUT", where, 201, {"Content-Length": str(length)}, body)
         except Conflict as error:
-            content = sha256()  # registries name the reason in ways of their own: DIGEST_INVALID, BLOB_UPLOAD_INVALID
-            for piece in self.read(0):
-                content.update(piece)
-            if f"sha256:{content.hexdigest()}" != self.blob.digest:
+            meter = Meter(self.read(0))  # registries name the reason in ways of their own: DIGEST_INVALID, BLOB_UPLOAD_INVALID
+            deque(meter, maxlen=0)
+            if meter.digest != self.blob.digest:
                 raise Corrupt(f"the bytes of {self.blob.digest} are not what its digest says; build or pull the image again") from error
             raise
 

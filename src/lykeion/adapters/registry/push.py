@@ -9,8 +9,8 @@ from typing import Any
 from lykeion.adapters.images.store import Meter, Store
 from lykeion.adapters.registry.attached import require_trust
 from lykeion.adapters.registry.client import Registry, Sent
-from lykeion.core.content import read_json
-from lykeion.core.images.oci import INDEX, Descriptor, Image, digest_of, read_image
+from lykeion.core.content import digest_of, read_json
+from lykeion.core.images.oci import INDEX, Descriptor, Image, read_image
 from lykeion.core.images.references import DIGEST, Reference
 from lykeion.errors import Corrupt, Invalid, NotFound, Problem
 

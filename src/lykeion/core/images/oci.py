@@ -6,10 +6,9 @@ spaces), without a time: what is in an image decides its digest, nothing else.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from hashlib import sha256
 from typing import Any, get_args
 
-from lykeion.core.content import canonical, read_json
+from lykeion.core.content import canonical, digest_of, read_json
 from lykeion.core.images.entries import Kind
 from lykeion.errors import Corrupt
 
@@ -110,10 +109,6 @@ class Image:
 def titled(layer: Layer, kind: Kind, title: str) -> Layer:
     """The layer with what it is called for people; that is no part of its digest or its key."""
     return replace(layer, descriptor=replace(layer.descriptor, annotations={KIND: kind, TITLE: title}))
-
-
-def digest_of(data: bytes) -> str:
-    return f"sha256:{sha256(data).hexdigest()}"
 
 
 def image(layers: Sequence[Layer], settings: Settings, annotations: Mapping[str, str] | None = None) -> Image:
