@@ -74,25 +74,29 @@ def asked(url: str, family: str, body: bytes, k: int, filters: list[str], collap
 def ask(url: str, family: str, request: Request, platform: Platform) -> dict[str, Any]:
     """POST to the platform. Its problems become our errors; one that is only starting to serve the family is asked again."""
     until = time.monotonic() + PATIENCE
+    was_served = False  # already when this was asked, as far as we looked
     while True:
         try:
             with urlopen(request, timeout=TIMEOUT) as response:
                 answer: dict[str, Any] = json.load(response)
                 return answer
         except HTTPError as error:
-            if time.monotonic() >= until or not is_starting(error, family, platform):
+            if error.code == 404:  # of the family, or of an item of a family that is served
+                starting = not was_served and family in platform.deployed()
+                was_served = is_served(family, platform)
+            else:
+                starting = error.code == 503 and "Retry-After" in error.headers
+            if time.monotonic() >= until or not starting:
                 raise problem(error) from error
-            time.sleep(LOOK_EVERY)
+            time.sleep(0 if was_served else LOOK_EVERY)
         except (OSError, HTTPException, ValueError) as error:  # refused, cut off, timed out, or no JSON
             why = getattr(error, "reason", None) or error or type(error).__name__
             raise Unavailable(f"{url} does not answer: {why}; is `lykeion up` well? (lykeion logs {family})") from error
 
 
-def is_starting(error: HTTPError, family: str, platform: Platform) -> bool:
-    """Whether an answer will come by itself: it says so, or what is to be served was published and is not served yet."""
-    if error.code == 404:
-        return family in platform.deployed() and family not in {one.name for one in platform.resources.list("Serving") if one.status.url}
-    return error.code == 503 and "Retry-After" in error.headers
+def is_served(family: str, platform: Platform) -> bool:
+    """Whether the way to the family stands: its address is written once requests for it are forwarded."""
+    return any(one.name == family and one.status.url for one in platform.resources.list("Serving"))
 
 
 def problem(error: HTTPError) -> LykeionError:

@@ -11,6 +11,7 @@ import pytest
 from lykeion.adapters.local.front import LOCK
 from lykeion.adapters.local.home import Home
 from lykeion.adapters.local.locks import Lock
+from lykeion.core.resources import API_VERSION, Metadata, SearchServing, Serving, ServingSpec, ServingStatus
 
 ANSWER = {
     "request_id": "1",
@@ -32,7 +33,7 @@ def platform_that(home, answers):
         def log_message(self, *_) -> None: ...
 
     with HTTPServer(("127.0.0.1", 0), Handler) as server, Lock(Home.at(home).locks / LOCK, f"http://127.0.0.1:{server.server_port}"):
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         try:
             yield asked
@@ -109,15 +110,43 @@ def test_a_family_that_does_not_start_in_time_is_unavailable(cli, home, monkeypa
         assert "it is starting" in cli("search", "photos", "--item", "a", code=5).err
 
 
-def test_what_was_published_to_be_served_but_is_not_served_yet_is_waited_for(cli, home, platform, tmp_path, monkeypatch):
+@pytest.fixture
+def published(platform, tmp_path, monkeypatch):
+    """A version of the model photos that is to be served, and nothing waits long for it."""
     monkeypatch.setattr("lykeion.cli.search.LOOK_EVERY", 0.0)
     (tmp_path / "index.json").write_text("{}")
     made = platform.repository.publish("photos", tmp_path, deploy={"serving": "photos", "track": "stable"})
     platform.repository.move_alias("photos", "stable", made.version)
+
+
+def test_what_was_published_to_be_served_but_is_not_served_yet_is_waited_for(cli, home, published):
     answers = iter([says(404, b"{}"), says(200, json.dumps(ANSWER).encode())])
     with platform_that(home, lambda handler: next(answers)(handler)) as requests:
         assert cli("search", "photos", "--item", "a", "-o", "json").json == ANSWER
         assert len(requests) == 2
+
+
+def begin_to_serve(platform):
+    served = Serving(api_version=API_VERSION, metadata=Metadata(name="photos"), spec=ServingSpec(search=SearchServing(family="photos")))
+    stored = platform.resources.create(served)
+    platform.resources.write_status(stored.model_copy(update={"status": ServingStatus(url="/v1/search/photos")}))
+
+
+def test_what_begins_to_be_served_right_after_it_was_refused_is_asked_again(cli, home, platform, published):
+    def refuses_and_begins(handler):
+        begin_to_serve(platform)
+        says(404, b"{}")(handler)
+
+    answers = iter([refuses_and_begins, says(200, json.dumps(ANSWER).encode())])
+    with platform_that(home, lambda handler: next(answers)(handler)):
+        assert cli("search", "photos", "--item", "a", "-o", "json").json == ANSWER
+
+
+def test_an_item_that_a_served_family_does_not_have_is_not_waited_for(cli, home, platform, published):
+    begin_to_serve(platform)
+    with platform_that(home, says(404, b'{"detail": "there is no item a"}')) as requests:
+        assert "there is no item a" in cli("search", "photos", "--item", "a", code=3).err
+    assert len(requests) <= 2
 
 
 @pytest.mark.parametrize(
