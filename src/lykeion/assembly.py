@@ -121,13 +121,9 @@ def is_name(given: object) -> bool:
     return bool(given)
 
 
-def home_folder(given: str | None) -> str:
-    return given or os.environ.get("LYKEION_HOME") or "~/.lykeion"
-
-
 def local(home: str | None = None) -> Platform:
     """The platform whose home is `home`, else $LYKEION_HOME, else ~/.lykeion. Its repository: $LYKEION_REPOSITORY, else in the home."""
-    place = Home.at(home_folder(home))
+    place = Home.chosen(home)
     clock, bell = SystemClock(), Bell(place.sockets)
     url = os.environ.get("LYKEION_REPOSITORY") or place.repository.as_uri()
     return Platform(

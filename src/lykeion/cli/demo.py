@@ -10,10 +10,11 @@ from typing import Any
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from lykeion.assembly import Platform, local
+from lykeion.cli.drawing import remarks
 from lykeion.cli.driving import wait_for
 from lykeion.cli.files import pipeline_to_run
 from lykeion.cli.follow import Progress as Steps
-from lykeion.cli.printing import emit, err, span
+from lykeion.cli.printing import emit, say, span
 from lykeion.cli.run import create, failure
 from lykeion.cli.up import DEFAULT_PORT, Up
 from lykeion.components.demo_data import demo_listings
@@ -56,14 +57,14 @@ def demo(platform: Platform, args: Namespace) -> int:
         seconds["searches"] = time.monotonic() - began
         emit(report(training, answers, seconds), args.output, told(training))
         return 0
-    err().print(told(training))
+    say(told(training))
     return page(platform, args.port)
 
 
 def fetched(platform: Platform) -> Path:
     """The demo's pictures, with a progress bar while they come."""
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"), TimeRemainingColumn())
-    with Progress(*columns, console=err(), disable=not sys.stderr.isatty(), transient=True) as bar:
+    with Progress(*columns, console=remarks(), disable=not sys.stderr.isatty(), transient=True) as bar:
         task = bar.add_task("pictures", total=None)
 
         def show(what: str, done: int, total: int) -> None:

@@ -3,12 +3,9 @@
 import sys
 import time
 from collections.abc import Callable, Mapping
+from importlib import import_module
 
-from rich.console import Console, Group
-from rich.live import Live
-from rich.text import Text
-
-from lykeion.cli.printing import err, span
+from lykeion.cli.printing import say, span
 from lykeion.core.resources.training import ENDED, StepStatus, Training
 
 MARKS = {
@@ -24,13 +21,14 @@ BAR = 24
 DRAW_EVERY = 0.1  # seconds
 MOST_LINES = 30
 
+Line = tuple[tuple[str, str], ...]  # pieces of text, each with its style
+
 
 class Progress:
     """Shows a Training as it moves on. Use as a context manager; call it with each newer Training."""
 
     def __init__(self, quiet: bool = False, clock: Callable[[], float] = time.time) -> None:
-        self.console: Console = err()
-        self.live = Live(console=self.console, auto_refresh=False, transient=False) if sys.stderr.isatty() and not quiet else None
+        self.live = import_module("lykeion.cli.drawing").Tree() if sys.stderr.isatty() and not quiet else None
         self.quiet, self.clock = quiet, clock
         self.told: Mapping[str, tuple[str, int]] = {}
         self.drawn = 0.0
@@ -52,34 +50,33 @@ class Progress:
             self.tell(training)
         elif last or abs(self.clock() - self.drawn) > DRAW_EVERY:
             self.drawn = self.clock()
-            self.live.update(tree(training, self.drawn), refresh=True)
+            self.live.draw(tree(training, self.drawn))
 
     def remark(self, text: str) -> None:
         """A line beside what is shown; the same one again is not told twice."""
         if not self.quiet and text != self.remarked:
             self.remarked = text
-            self.console.print(text)
+            (self.live.say if self.live else say)(text)
 
     def tell(self, training: Training) -> None:
         """A line for each step that changed its phase or failed an attempt."""
         for step in training.status.steps:
             now = (step.phase, step.attempts if step.phase == "Waiting" else 0)
             if (step.phase != "Waiting" or step.retry_at) and self.told.get(step.name) != now:
-                self.console.print(line(step, self.clock()).plain.rstrip())
+                say(plain(line(step, self.clock())).rstrip())
         self.told = {step.name: (step.phase, step.attempts if step.phase == "Waiting" else 0) for step in training.status.steps}
 
 
-def tree(training: Training, now: float) -> Group:
+def tree(training: Training, now: float) -> list[Line]:
     """The Training and its steps at `now` (Unix time); of very many steps, those that matter now."""
     steps = training.status.steps
-    heading = Text(f"{training.name}  ", style="bold") + Text(training.status.phase)
     shown = steps if len(steps) <= MOST_LINES else interesting(steps)
     hidden = len(steps) - len(shown)
-    lines = [heading, *(line(step, now) for step in shown)]
+    lines: list[Line] = [((f"{training.name}  ", "bold"), (training.status.phase, "")), *(line(step, now) for step in shown)]
     if hidden:
         ended = sum(step.phase in ENDED for step in steps)
-        lines.append(Text(f"  … {hidden} more steps; {ended} of {len(steps)} have ended", style="dim"))
-    return Group(*lines)
+        lines.append(((f"  … {hidden} more steps; {ended} of {len(steps)} have ended", "dim"),))
+    return lines
 
 
 def interesting(steps: tuple[StepStatus, ...]) -> list[StepStatus]:
@@ -88,21 +85,25 @@ def interesting(steps: tuple[StepStatus, ...]) -> list[StepStatus]:
     return [step for step in steps if step.name in chosen]
 
 
-def line(step: StepStatus, now: float) -> Text:
+def line(step: StepStatus, now: float) -> Line:
     """One step: mark, name, phase, progress with rate and time left, or what went wrong."""
     mark, style = MARKS[step.phase]
-    text = Text(f"  {mark} ", style=style) + Text(f"{step.name:<14} ") + Text(f"{step.phase:<10}", style=style)
+    parts = [(f"  {mark} ", style), (f"{step.name:<14} ", ""), (f"{step.phase:<10}", style)]
     if step.phase == "Running" and step.total:
-        text += Text(progress(step, now))
+        parts.append((progress(step, now), ""))
     elif step.phase in ("Succeeded", "Cached") and step.seconds:
-        text += Text(f" {span(step.seconds)}", style="dim")
+        parts.append((f" {span(step.seconds)}", "dim"))
     if step.phase == "Failed" or step.retry_at:
-        text += Text(f" {step.reason}: {step.message}", style="red")
+        parts.append((f" {step.reason}: {step.message}", "red"))
     elif step.why and step.phase == "Succeeded":
-        text += Text(f"  ran because: {step.why}", style="dim")
+        parts.append((f"  ran because: {step.why}", "dim"))
     elif step.phase == "Skipped":
-        text += Text(f" {step.message}", style="dim")
-    return text
+        parts.append((f" {step.message}", "dim"))
+    return tuple(parts)
+
+
+def plain(line: Line) -> str:
+    return "".join(text for text, _ in line)
 
 
 def progress(step: StepStatus, now: float) -> str:

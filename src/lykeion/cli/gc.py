@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 from lykeion.adapters.local.collector import Collector
 from lykeion.adapters.local.mentions import mentions
 from lykeion.assembly import Platform, local
-from lykeion.cli.printing import emit, err, rows
+from lykeion.cli.printing import emit, rows, say
 from lykeion.core.pipelines.reachability import Keep
 from lykeion.core.resources.metadata import Duration
 from lykeion.errors import Invalid, Problem
@@ -48,7 +48,7 @@ def collect(platform: Platform, args: Namespace) -> int:
     lines += [("STAYS", why, count, megabytes(size)) for why, (count, size) in sorted(plan.staying.items())]
     if args.output == "table":
         for note in plan.notes:
-            err().print(note)
+            say(note)
     emit(shown, args.output, rows(("", "WHAT", "COUNT", "SIZE"), lines, "there is nothing on the volume yet"))
     return 0
 

@@ -44,17 +44,22 @@ def fill(name: str, parser: ArgumentParser) -> None:
     """The arguments of one action."""
     common_arguments(parser)
     parser.argument_default = None
-    loaded(ACTIONS[name]).arguments(parser, name)
+    loaded(f"lykeion.cli.{ACTIONS[name].module}").arguments(parser, name)
 
 
 def main(args: Namespace) -> int:
-    code: int = loaded(ACTIONS[args.action]).main(args)
+    code: int = loaded(f"lykeion.cli.{ACTIONS[args.action].module}").main(args)
     return code
 
 
-def loaded(action: Action) -> ModuleType:
-    """The module of an action, with `arguments` and `main`. Raises LykeionError where what images need is not installed."""
+def registries() -> ModuleType:
+    """What asks a registry, loaded where one is asked: speaking HTTP and checking signatures takes a tenth of a second to load."""
+    return loaded("lykeion.assembly_registries")
+
+
+def loaded(module: str) -> ModuleType:
+    """Raises LykeionError where what images need is not installed."""
     try:
-        return import_module(f"lykeion.cli.{action.module}")
+        return import_module(module)
     except ModuleNotFoundError as error:
         raise LykeionError(f"images need {error.name}, which is not installed: pip install 'lykeion[images]'") from error

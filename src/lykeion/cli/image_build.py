@@ -5,22 +5,26 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lykeion.adapters.images.build import Built, PlannedLayer, build, plan
 from lykeion.adapters.images.codecs import CODECS, codec_named
 from lykeion.adapters.images.recipes import Recipe
 from lykeion.adapters.images.workshop import Workshop
-from lykeion.adapters.registry.push import Pushed, push
+from lykeion.adapters.local.home import Home
 from lykeion.assembly import Platform, local
-from lykeion.assembly_images import destination, registry, required_destination, workshop
+from lykeion.assembly_images import destination, required_destination, workshop
 from lykeion.cli.files import pipeline_of
-from lykeion.cli.printing import emit, err, rows
+from lykeion.cli.image import registries
+from lykeion.cli.printing import emit, rows, say
 from lykeion.core.images.locks import secrets, without_secrets
-from lykeion.core.images.oci import Settings
+from lykeion.core.images.oci import Image, Settings
 from lykeion.core.images.references import Reference
 from lykeion.daemons.planning import lock_of
 from lykeion.errors import Invalid, Problem
+
+if TYPE_CHECKING:
+    from lykeion.adapters.registry.push import Pushed
 
 ENDINGS = (".yaml", ".yml")
 
@@ -43,16 +47,21 @@ def arguments(parser: ArgumentParser, name: str) -> None:
 def main(args: Namespace) -> int:
     codec = codec_named(args.codec)
     with local(args.home) as platform:
-        shop = workshop(platform.home, args.base)
+        shop = workshop(platform.home, brought, args.base)
         recipe = recipe_of(args, platform, shop)
         recipe = replace(recipe, settings=changed(recipe.settings, args.env, args.entrypoint))
         if args.action == "plan":
             return planned(args, recipe, plan(recipe, shop.store, codec))
         to = required_destination(recipe.name, args.tag) if args.push else destination(recipe.name, args.tag)
-        built = build(recipe, shop.store, codec, lambda what: err().print(f"  making {what}"), tag=str(to or recipe.name))
-        pushed = pushed_to(shop, built, to) if args.push and to else None
+        built = build(recipe, shop.store, codec, lambda what: say(f"  making {what}"), tag=str(to or recipe.name))
+        pushed = registries().pushed(platform.home, built.image, to, lambda what, *_: say(f"  sending {what}")) if args.push else None
         told(args, built, pushed)
     return 0
+
+
+def brought(home: Home, base: Reference) -> Image:
+    found: Image = registries().pulled(home, base)
+    return found
 
 
 def recipe_of(args: Namespace, platform: Platform, shop: Workshop) -> Recipe:
@@ -102,11 +111,6 @@ def faults(variable: str) -> list[Problem]:
     return []
 
 
-def pushed_to(shop: Workshop, built: Built, to: Reference) -> Pushed:
-    with registry(to.host) as there:
-        return push(shop.store, built.image, there, to, said=lambda what, _done, _total: err().print(f"  sending {what}"))
-
-
 def planned(args: Namespace, recipe: Recipe, layers: list[PlannedLayer]) -> int:
     to = destination(recipe.name, args.tag)
     travels = [None] * len(layers) if to is None else bytes_that_travel(layers, to)
@@ -133,7 +137,7 @@ def planned(args: Namespace, recipe: Recipe, layers: list[PlannedLayer]) -> int:
 
 def bytes_that_travel(layers: list[PlannedLayer], to: Reference) -> list[int | None]:
     """None where it is not known before the layer is made."""
-    with registry(to.host) as there:
+    with registries().registry(to.host) as there:
         return [0 if layer.digest and there.has_blob(to.repository, layer.digest) else layer.size for layer in layers]
 
 
@@ -141,9 +145,9 @@ def megabytes(size: Any) -> str:
     return "" if size is None else f"{size / 1e6:.2f}"
 
 
-def told(args: Namespace, built: Built, pushed: Pushed | None) -> None:
+def told(args: Namespace, built: Built, pushed: "Pushed | None") -> None:
     for one in built.lacking:
-        err().print(f"warning: {one}")
+        say(f"warning: {one}")
     sent = pushed.layers if pushed else [None] * len(built.image.layers)
     layers = [
         {

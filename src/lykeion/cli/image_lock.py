@@ -7,7 +7,6 @@ from pathlib import Path
 from lykeion.adapters.images.apt import resolve
 from lykeion.adapters.images.requirements import Requirements
 from lykeion.adapters.local.home import Home
-from lykeion.assembly import home_folder
 from lykeion.cli.printing import emit
 from lykeion.core.images.debs import parse_base_lock
 from lykeion.core.images.wheels import Target
@@ -34,7 +33,7 @@ def main(args: Namespace) -> int:
     if file.suffix in (".lock", ".txt"):
         raise Invalid([Problem(f"{file} is a lock already", field="FILE", value=str(file), remedy="name what it is made from")])
     target = Target(parse_base_lock(read(args.base), args.base).python if args.base else platform.python_version())
-    found = Requirements(Home.at(home_folder(args.home)).cache / "images" / "locks", target).read(file)
+    found = Requirements(Home.chosen(args.home).cache / "images" / "locks", target).read(file)
     to = Path(args.to or file.with_suffix(".lock"))
     to.write_text(f"# Made by lykeion image lock from {file.name}, for Python {target.python} on {target.platform}\n{found.text}")
     emit({"file": str(to), "packages": len(found.packages), "python": target.python}, args.output, f"{to}: {len(found.packages)} packages")

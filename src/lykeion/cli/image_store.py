@@ -9,10 +9,9 @@ from lykeion.adapters.images.archive import save
 from lykeion.adapters.images.caches import sweep
 from lykeion.adapters.images.store import Store
 from lykeion.adapters.local.home import Home
-from lykeion.adapters.registry.push import push
-from lykeion.assembly import home_folder
-from lykeion.assembly_images import image_store, pulled, registry, required_destination
-from lykeion.cli.printing import emit, err, rows
+from lykeion.assembly_images import image_store, required_destination
+from lykeion.cli.image import registries
+from lykeion.cli.printing import emit, rows, say
 from lykeion.core.images.oci import Image, start_of
 from lykeion.core.images.references import parse_reference
 from lykeion.errors import Corrupt, NotFound
@@ -35,7 +34,7 @@ def arguments(parser: ArgumentParser, name: str) -> None:
 
 
 def main(args: Namespace) -> int:
-    home = Home.at(home_folder(args.home))
+    home = Home.chosen(args.home)
     actions = {"list": listing, "show": show, "push": pushing, "pull": pulling, "save": saving, "rm": remove, "gc": collect}
     actions[args.action](args, home, image_store(home))
     return 0
@@ -54,7 +53,7 @@ def listing(args: Namespace, _: Home, store: Store) -> None:
             image = store.image(name)
             shown.append({**told, "layers": len(image.layers), "size": size_of(image)})
         except (Corrupt, NotFound) as error:
-            err().print(f"{name}: {error}")
+            say(f"{name}: {error}")
             shown.append({**told, "layers": None, "size": None})
     lines = ((one["name"], one["digest"][:19], one["layers"], megabytes(one["size"])) for one in shown)
     emit(shown, args.output, rows(("NAME", "DIGEST", "LAYERS", "MB"), lines, "no images yet: lykeion image build"))
@@ -73,17 +72,16 @@ def show(args: Namespace, _: Home, store: Store) -> None:
     emit({"digest": image.digest, "layers": layers, "config": start_of(image.config)}, "yaml" if args.output == "table" else args.output)
 
 
-def pushing(args: Namespace, _: Home, store: Store) -> None:
+def pushing(args: Namespace, home: Home, store: Store) -> None:
     image = store.image(args.image)
     to = required_destination(args.image, args.tag or (args.image if "/" in args.image else ""))
-    with registry(to.host) as there:
-        done = push(store, image, there, to, said=lambda what, _done, _total: err().print(f"  sending {what}"))
+    done = registries().pushed(home, image, to, lambda what, *_: say(f"  sending {what}"))
     emit({"reference": str(done.reference), "sent": done.bytes}, args.output, f"{done.reference} ({done.bytes / 1e6:.2f} MB sent)")
 
 
 def pulling(args: Namespace, home: Home, _: Store) -> None:
     reference = parse_reference(args.image)
-    image = pulled(home, reference, lambda what, done, total: err().print(f"  {done / 1e6:.1f} of {total / 1e6:.1f} MB: {what}"))
+    image = registries().pulled(home, reference, lambda what, done, total: say(f"  {done / 1e6:.1f} of {total / 1e6:.1f} MB: {what}"))
     emit({"name": str(reference), "digest": image.digest}, args.output, f"{reference} {image.digest}")
 
 

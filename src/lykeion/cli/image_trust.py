@@ -10,8 +10,8 @@ from lykeion.adapters.images.trust import hint_of, make_key, read_key, read_publ
 from lykeion.adapters.local.home import Home
 from lykeion.adapters.registry.attached import TRUST, attach, attached
 from lykeion.adapters.registry.client import Registry
-from lykeion.assembly import home_folder
-from lykeion.assembly_images import image_store, registry
+from lykeion.assembly_images import image_store
+from lykeion.assembly_registries import registry
 from lykeion.cli.printing import emit
 from lykeion.core.images.references import Reference, parse_reference
 from lykeion.core.images.sbom import MEDIA_TYPE
@@ -81,7 +81,7 @@ def verify(args: Namespace) -> None:
 
 
 def show_sbom(args: Namespace) -> None:
-    store = image_store(Home.at(home_folder(args.home)))
+    store = image_store(Home.chosen(args.home))
     document = store.description(store.image(args.image).digest)
     if args.attach:
         reference = parse_reference(args.attach)

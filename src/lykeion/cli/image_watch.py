@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from threading import Event
 
 from lykeion.assembly import local
-from lykeion.assembly_images import REGISTRY, image_builder
+from lykeion.assembly_images import REGISTRY
+from lykeion.assembly_registries import image_builder
 from lykeion.daemons.image_builder import watch
 from lykeion.errors import Invalid, Problem
 

@@ -3,49 +3,44 @@
 import json
 import sys
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from typing import Any
 
 import yaml
-from rich.console import Console
-from rich.table import Table
 
 from lykeion.core.content import strict
 
 
-def emit(value: Any, output: str, table: "Table | str | None" = None) -> None:
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows of text below their headings; `empty` is said where there are none."""
+
+    headings: Sequence[str]
+    lines: Sequence[Sequence[str]]
+    empty: str
+
+
+def rows(headings: Sequence[str], lines: Iterable[Sequence[object]], empty: str) -> Table:
+    return Table(headings, [["" if cell is None else str(cell) for cell in line] for line in lines], empty)
+
+
+def emit(value: Any, output: str, table: Table | str | None = None) -> None:
     """Print one result as asked for; `table` is what people see."""
     if output == "json":
         print(strict(value, indent=2, default=str))
     elif output == "yaml":
         print(yaml.safe_dump(json.loads(strict(value, default=str)), sort_keys=False, allow_unicode=True), end="")
-    elif isinstance(table, str):
-        print(table)
+    elif isinstance(table, Table) and table.lines:
+        import_module("lykeion.cli.drawing").show(table)  # rich takes a tenth of a second to load
     elif table is not None:
-        out().print(table)
+        print(table.empty if isinstance(table, Table) else table)
 
 
-def out() -> Console:
-    """Where results go: full width when it is no terminal, so that lines are not cut in pipes."""
-    at_terminal = sys.stdout.isatty()
-    return Console(
-        file=sys.stdout, width=None if at_terminal else 200, highlight=False, markup=False, emoji=False, soft_wrap=not at_terminal
-    )
-
-
-def err() -> Console:
-    """Where progress and remarks go."""
-    return Console(file=sys.stderr, highlight=False, markup=False, emoji=False, soft_wrap=True)
-
-
-def rows(headings: Sequence[str], lines: Iterable[Sequence[object]], empty: str) -> "Table | str":
-    """A plain table, or a sentence where there is nothing."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in headings:
-        table.add_column(heading, overflow="fold")
-    for line in lines:
-        table.add_row(*("" if cell is None else str(cell) for cell in line))
-    return table if table.row_count else empty
+def say(text: str) -> None:
+    """Progress and remarks."""
+    print(text, file=sys.stderr, flush=True)
 
 
 def age(since: datetime | None, now: datetime | None = None) -> str:

@@ -5,11 +5,9 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from rich.table import Table
-
 from lykeion.assembly import local
 from lykeion.cli.files import read_resources
-from lykeion.cli.printing import age, emit, rows
+from lykeion.cli.printing import Table, age, emit, rows
 from lykeion.core.resources import KINDS, Pipeline, Resource, Serving, Training
 from lykeion.core.resources.changes import check_change
 from lykeion.core.resources.metadata import SOURCE_FILE
@@ -87,7 +85,7 @@ def get(args: Namespace, resources: Resources) -> int:
     return 0
 
 
-def listing(kind: str, found: list[Resource]) -> "Table | str":
+def listing(kind: str, found: list[Resource]) -> Table:
     headings = {
         "Pipeline": ("NAME", "STEPS", "PUBLISHES", "AGE"),
         "Training": ("NAME", "PHASE", "STEPS", "CACHED", "PUBLISHED", "AGE"),
@@ -126,10 +124,8 @@ def describe(args: Namespace, resources: Resources) -> int:
     emit({"resource": resource.to_dict(), "events": told}, args.output)
     if args.output == "table":
         emit(resource.to_dict(), "yaml")
-        table = rows(
-            ("LAST SEEN", "COUNT", "TYPE", "REASON", "MESSAGE"), ((age(at), n, e.type, e.reason, e.message) for at, n, e in events), ""
-        )
-        emit(None, "table", table or "no events")
+        lines = ((age(at), n, e.type, e.reason, e.message) for at, n, e in events)
+        emit(None, "table", rows(("LAST SEEN", "COUNT", "TYPE", "REASON", "MESSAGE"), lines, "no events"))
     return 0
 
 

@@ -4,9 +4,8 @@ import io
 from datetime import timedelta
 
 import pytest
-from rich.console import Console
 
-from lykeion.cli.follow import MOST_LINES, Progress, line, progress, tree
+from lykeion.cli.follow import MOST_LINES, Progress, line, plain, progress, tree
 from lykeion.cli.printing import span
 from lykeion.core.resources import StepStatus
 from lykeion.testing.builders import NOON, pipeline, training
@@ -21,12 +20,6 @@ def with_steps(*steps: StepStatus, phase: str = "Running"):
 
 def running(name: str = "a", **how) -> StepStatus:
     return StepStatus(name=name, phase="Running", started_at=NOON, unit="pictures", **how)
-
-
-def seen(what) -> str:
-    console = Console(file=io.StringIO(), width=200, markup=False)
-    console.print(what)
-    return console.file.getvalue()
 
 
 def test_progress_shows_how_far_how_fast_and_how_long_yet():
@@ -48,22 +41,22 @@ def test_more_done_than_there_was_fills_the_bar_and_no_more():
     assert progress(running(done=30, total=10), AT + 10).count("█") == 24
 
 
-def test_each_end_of_a_step_says_what_matters():
+@pytest.mark.parametrize(
+    ("step", "told"),
+    [
+        ({"phase": "Succeeded", "why": "parameter n changed"}, "✓ a              Succeeded  1m15s  ran because: parameter n changed"),
+        ({"phase": "Failed", "reason": "Error", "message": "[/bold] broke"}, "✗ a              Failed     Error: [/bold] broke"),
+        ({"phase": "Skipped", "message": "not asked for"}, "– a              Skipped    not asked for"),
+        ({"reason": "OutOfMemory", "message": "too much", "retry_at": NOON}, "OutOfMemory: too much"),
+    ],
+)
+def test_each_end_of_a_step_says_what_matters(step, told):
     ended = {"started_at": NOON, "finished_at": NOON + timedelta(seconds=75)}
-    assert (
-        "✓ a              Succeeded  1m15s  ran because: parameter n changed"
-        in line(StepStatus(name="a", phase="Succeeded", why="parameter n changed", **ended), AT).plain
-    )
-    assert (
-        "✗ a              Failed     Error: [/bold] broke"
-        in line(StepStatus(name="a", phase="Failed", reason="Error", message="[/bold] broke"), AT).plain
-    )
-    assert "– a              Skipped    not asked for" in line(StepStatus(name="a", phase="Skipped", message="not asked for"), AT).plain
-    assert "OutOfMemory: too much" in line(StepStatus(name="a", reason="OutOfMemory", message="too much", retry_at=NOON), AT).plain
+    assert told in plain(line(StepStatus(name="a", **ended, **step), AT))
 
 
 def test_the_tree_has_a_line_for_each_step():
-    told = seen(tree(with_steps(running("a", done=1, total=2), StepStatus(name="b")), AT + 1)).splitlines()
+    told = [plain(one) for one in tree(with_steps(running("a", done=1, total=2), StepStatus(name="b")), AT + 1)]
     assert told[0].strip() == "words-1  Running"
     assert [part.split()[1] for part in told[1:]] == ["a", "b"]
 
@@ -72,7 +65,7 @@ def test_of_very_many_steps_those_that_matter_are_shown_and_the_rest_counted():
     steps = [StepStatus(name=f"s{n}", phase="Succeeded") for n in range(200)]
     steps[150] = StepStatus(name="s150", phase="Failed", reason="Error", message="broke")
     steps[199] = running("s199", done=1, total=2)
-    told = seen(tree(with_steps(*steps), AT + 1)).splitlines()
+    told = [plain(one) for one in tree(with_steps(*steps), AT + 1)]
     assert len(told) == MOST_LINES + 2
     assert any("s150" in part and "broke" in part for part in told)
     assert any("s199" in part for part in told)

@@ -23,6 +23,11 @@ class Home:
         home.create()
         return home
 
+    @staticmethod
+    def chosen(folder: str | None) -> "Home":
+        """The home at `folder`, else at $LYKEION_HOME, else at ~/.lykeion. Raises Unavailable as `at` does."""
+        return Home.at(folder or os.environ.get("LYKEION_HOME") or "~/.lykeion")
+
     @property
     def database(self) -> Path:
         return self.root / "state.db"
