@@ -9,7 +9,7 @@ Containers    images that steps run
 Clock         time
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -18,12 +18,23 @@ from typing import Protocol
 from lykeion.core.images.records import ImageRecord
 from lykeion.core.pipelines.signature import Signature
 from lykeion.core.resources import Resource, Training
+from lykeion.core.resources.changes import Summary
 from lykeion.core.values import Applied, Child, Event, Ref, StepResult
+from lykeion.errors import Corrupt
 
 
 class Clock(Protocol):
     def now(self) -> datetime:
         """The time, aware, in UTC."""
+
+
+def pass_over(_: Corrupt) -> None:
+    """One that cannot be read keeps nobody from the others."""
+
+
+def refuse(wrong: Corrupt) -> None:
+    """For who may only go on when he knows all."""
+    raise wrong
 
 
 class Resources(Protocol):
@@ -39,11 +50,14 @@ class Resources(Protocol):
     def get(self, kind: str, name: str) -> Resource:
         """Raises NotFound, with the names that are nearest."""
 
-    def list(self, kind: str) -> Sequence[Resource]:
-        """All of a kind, oldest first."""
+    def list(self, kind: str, damaged: Callable[[Corrupt], None] = pass_over) -> Sequence[Resource]:
+        """All of a kind, oldest first. One that is kept and cannot be read is left out and told to `damaged`, which may raise."""
 
-    def unfinished(self, kind: str) -> Sequence[Resource]:
-        """Those of a kind whose `status.phase` is not Succeeded, Failed or Cancelled, oldest first. Cheap however many have ended."""
+    def unfinished(self, kind: str, damaged: Callable[[Corrupt], None] = pass_over) -> Sequence[Resource]:
+        """As `list`: those whose `status.phase` is not Succeeded, Failed or Cancelled. Cheap however many have ended."""
+
+    def summaries(self, kind: str) -> Sequence[Summary]:
+        """All of a kind, oldest first, also what cannot be read: its name is taken. Cheap: reads no spec and no status."""
 
     def newest_before(self, training: Training) -> Training | None:
         """The newest other Training with the same `spec.pipelineRef` that has ended and is older than `training`."""

@@ -156,6 +156,7 @@ def test_lists_are_oldest_first_and_by_kind(store: Resources) -> None:
     store.apply(pipeline("c", component="a.b:e"))
     assert [one.name for one in store.list("Pipeline")] == ["c", "a", "b"]
     assert [one.name for one in store.list("Serving")] == []
+    assert [one.name for one in store.summaries("Pipeline")] == ["c", "a", "b"]
 
 
 def test_unfinished_are_those_that_have_not_ended(store: Resources) -> None:

@@ -19,7 +19,7 @@ def arguments(parser: ArgumentParser, _: str) -> None:
 def main(args: Namespace) -> int:
     check_port(args.port)
     with local(args.home) as platform:
-        checks = check_all(platform.home, args.port, serving=running_at(platform.home) is not None)
+        checks = check_all(platform.home, args.port, platform.resources, serving=running_at(platform.home) is not None)
     lines = ((WORDS[check.ok], check.name, check.detail, check.remedy) for check in checks)
     emit([asdict(check) for check in checks], args.output, rows(("", "CHECK", "FOUND", "WHAT TO DO"), lines, "nothing was checked"))
     return 0 if all(check.ok is not False for check in checks) else 1

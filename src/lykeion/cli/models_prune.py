@@ -13,6 +13,7 @@ from lykeion.core.models.retention import Retention
 from lykeion.core.resources import Serving, Training
 from lykeion.core.serving.names import space_model
 from lykeion.errors import Corrupt, NotFound
+from lykeion.ports import refuse
 
 KEEP = 5
 Needs = dict[int, str]  # version -> why it stays
@@ -72,12 +73,12 @@ def families_first(models: Iterable[str]) -> list[str]:
 def named(platform: Platform) -> dict[str, Needs]:
     """What Servings answer with, and what pinned Trainings published."""
     found: dict[str, Needs] = {}
-    for serving in platform.resources.list("Serving"):
+    for serving in platform.resources.list("Serving", refuse):
         assert isinstance(serving, Serving)
         for selector in serving.status.serving:
             model, _, number = selector.partition("@")
             found.setdefault(model, {})[int(number)] = f"Serving {serving.name} answers with it"
-    for training in platform.resources.list("Training"):
+    for training in platform.resources.list("Training", refuse):
         assert isinstance(training, Training)
         if training.metadata.annotations.get(PIN) == "true":
             for one in training.status.published:

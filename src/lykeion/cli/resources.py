@@ -7,7 +7,7 @@ from typing import Any
 
 from lykeion.assembly import local
 from lykeion.cli.files import read_resources
-from lykeion.cli.printing import Table, age, emit, rows
+from lykeion.cli.printing import Table, age, emit, rows, say
 from lykeion.core.resources import KINDS, Pipeline, Resource, Serving, Training
 from lykeion.core.resources.changes import check_change
 from lykeion.core.resources.metadata import SOURCE_FILE
@@ -79,7 +79,7 @@ def kind_and_names(args: Namespace) -> tuple[str, list[str]]:
 
 def get(args: Namespace, resources: Resources) -> int:
     kind, names = kind_and_names(args)
-    found = [resources.get(kind, name) for name in names] if names else list(resources.list(kind))
+    found = [resources.get(kind, name) for name in names] if names else list(resources.list(kind, lambda wrong: say(str(wrong))))
     shown: Any = found[0].to_dict() if len(names) == 1 else [resource.to_dict() for resource in found]
     emit(shown, args.output, listing(kind, found))
     return 0

@@ -13,8 +13,9 @@ from lykeion.adapters.local.front import Front
 from lykeion.adapters.local.kept_process import KeptProcess
 from lykeion.adapters.registry import REGISTRY
 from lykeion.assembly import Platform, children, local, servings, tasks_engine, trainings
+from lykeion.cli.printing import say
 from lykeion.daemons.controller import Part, control
-from lykeion.errors import Unavailable
+from lykeion.errors import Corrupt, Unavailable
 
 DEFAULT_PORT = 8470
 
@@ -32,8 +33,19 @@ def arguments(parser: ArgumentParser, _: str) -> None:
 def main(args: Namespace) -> int:
     with local(args.home) as platform, Up(platform, args.port, args.registry) as up:
         print(f"Lykeion is up at {up.front.url}   (home: {platform.home.root}; Ctrl-C stops it)", flush=True)
+        left_alone(platform)
         up.run()
     return 0
+
+
+def left_alone(platform: Platform) -> None:
+    """Say what cannot be read, and so is not kept up or moved on."""
+
+    def told(wrong: Corrupt) -> None:
+        say(f"lykeion up: {wrong}")
+
+    platform.resources.list("Serving", told)
+    platform.resources.unfinished("Training", told)
 
 
 @dataclass(slots=True)

@@ -129,7 +129,7 @@ async def training_of(request: Request) -> Training:
 
 
 async def names(request: Request) -> set[str]:
-    return {resource.name for resource in await state(request).store.list("Training")}
+    return {one.metadata.name for one in await state(request).store.ask(lambda resources: resources.summaries("Training"))}
 
 
 async def cancel(request: Request) -> Response:

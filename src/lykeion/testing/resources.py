@@ -1,14 +1,14 @@
-"""Resources in memory: the plainest thing that keeps the rules of `ports.Resources`."""
+"""Resources in memory: the plainest thing that keeps the rules of `ports.Resources`. All of them can be read."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from lykeion.core.resources import Resource, Training
-from lykeion.core.resources.changes import check_change, is_over, plain_metadata, replaced
+from lykeion.core.resources.changes import Summary, check_change, is_over, plain_metadata, replaced
 from lykeion.core.resources.suggest import did_you_mean
 from lykeion.core.values import Event, Ref
-from lykeion.errors import Conflict, NotFound
-from lykeion.ports import Clock
+from lykeion.errors import Conflict, Corrupt, NotFound
+from lykeion.ports import Clock, pass_over
 
 
 class FakeResources:
@@ -42,11 +42,14 @@ class FakeResources:
             raise NotFound(f"{kind.lower()}/{name}: there is none; {did_you_mean(name, [key[1] for key in self.kept if key[0] == kind])}")
         return self.kept[kind, name]
 
-    def list(self, kind: str) -> Sequence[Resource]:
+    def list(self, kind: str, damaged: Callable[[Corrupt], None] = pass_over) -> Sequence[Resource]:  # noqa: ARG002
         return [one for one in self.kept.values() if one.kind == kind]
 
-    def unfinished(self, kind: str) -> Sequence[Resource]:
+    def unfinished(self, kind: str, damaged: Callable[[Corrupt], None] = pass_over) -> Sequence[Resource]:  # noqa: ARG002
         return [one for one in self.list(kind) if not is_over(one)]
+
+    def summaries(self, kind: str) -> Sequence[Summary]:
+        return [Summary.of(one) for one in self.list(kind)]
 
     def newest_before(self, training: Training) -> Training | None:
         found = None

@@ -7,6 +7,8 @@ import sys
 import pytest
 import yaml
 
+from lykeion.cli.up import left_alone
+
 PIPELINE = 'apiVersion: lykeion.dev/v1alpha1\nkind: Pipeline\nmetadata: {name: %s}\nspec:\n  steps:\n    - {name: a, component: "./work.py:make"}\n'
 TRAINING = "apiVersion: lykeion.dev/v1alpha1\nkind: Training\nmetadata: {name: %s}\nspec: {pipelineRef: {name: p}, parameters: {n: %d}}\n"
 
@@ -146,15 +148,43 @@ def test_logs_of_steps_that_begin_later_are_followed(write, beside, until, tmp_p
     assert running.wait(60) == 0
 
 
+def spoil(home, name):
+    """As a version that knew other fields would have left it."""
+    with sqlite3.connect(home / "state.db") as database:
+        database.execute("UPDATE resource SET spec = '{\"stepz\": []}' WHERE name = ?", (name,))
+    database.close()
+
+
 def test_a_resource_that_cannot_be_read_any_more_is_named_and_deleted(cli, files, home):
     cli("apply", "-f", files)
-    with sqlite3.connect(home / "state.db") as database:
-        database.execute("UPDATE resource SET spec = '{\"stepz\": []}' WHERE name = 'q'")
-    database.close()
-    for words in (("get", "pipelines"), ("describe", "pipeline", "q"), ("apply", "-f", files)):
+    spoil(home, "q")
+    for words in (("get", "pipeline", "q"), ("describe", "pipeline", "q"), ("apply", "-f", files)):
         told = cli(*words, code=6).err
         assert "pipeline/q: what is kept of it" in told
         assert "lykeion delete pipeline q" in told
     assert cli("get", "pipeline", "p", "-o", "json").json["metadata"]["name"] == "p"
     cli("delete", "pipeline", "q")
     assert changes(cli("apply", "-f", files, "-o", "json")) == {"p": "unchanged", "q": "created"}
+
+
+def test_one_that_cannot_be_read_is_told_of_and_keeps_nobody_from_the_others(cli, files, home):
+    cli("apply", "-f", files)
+    spoil(home, "q")
+    listed = cli("get", "pipelines", "-o", "json")
+    assert [one["metadata"]["name"] for one in listed.json] == ["p"]
+    assert "pipeline/q: what is kept of it" in listed.err
+    checked = {one["name"]: one for one in cli("doctor", "--port", "0", "-o", "json", code=1).json}
+    assert checked["pipeline/q"]["remedy"].startswith("lykeion delete pipeline q")
+
+
+def test_a_training_that_cannot_be_read_stops_no_other_run_and_nothing_is_freed_meanwhile(cli, write, home, platform, capsys):
+    file = write('  steps:\n    - {name: a, component: "./work.py:make"}\n', "@component\ndef make(out: Output) -> None: ...\n")
+    cli("run", file, "-q", "--no-wait")
+    spoil(home, "p-1")
+    left_alone(platform)
+    assert "lykeion up: training/p-1: what is kept of it" in capsys.readouterr().err
+    assert cli("run", file, "-q", "-o", "json").json["training"] == "p-2"
+    assert "training/p-1: what is kept of it" in cli("gc", code=6).err
+    assert "training/p-1: what is kept of it" in cli("models", "prune", code=6).err
+    cli("delete", "training", "p-1")
+    cli("gc")

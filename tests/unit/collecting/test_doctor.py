@@ -18,6 +18,7 @@ from lykeion.adapters.local.resources import SqliteResources
 from lykeion.adapters.local.services import TOKEN
 from lykeion.adapters.volume.manifest import MANIFEST_FILE, Manifest, SealedFile
 from lykeion.testing.clock import FakeClock
+from lykeion.testing.resources import FakeResources
 
 
 @pytest.fixture
@@ -26,7 +27,7 @@ def home(tmp_path: Path) -> Home:
 
 
 def found(home: Home, port: int = 0, serving: bool = False) -> dict[str, Check]:
-    return {check.name: check for check in check_all(home, port, serving)}
+    return {check.name: check for check in check_all(home, port, FakeResources(FakeClock()), serving)}
 
 
 def output(home: Home, content: bytes, says: bytes | None = None) -> str:
@@ -106,4 +107,4 @@ def test_checks_change_nothing(home: Home) -> None:
 
 
 def test_a_check_is_plain_enough_for_json(home: Home) -> None:
-    assert json.dumps([[check.name, check.ok, check.detail, check.remedy] for check in check_all(home, 0)])
+    assert json.dumps([[check.name, check.ok, check.detail, check.remedy] for check in check_all(home, 0, FakeResources(FakeClock()))])

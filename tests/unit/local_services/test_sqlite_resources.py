@@ -1,5 +1,6 @@
 """What only a store in a file has to stand: several processes, kills, damage, a full disk, size."""
 
+import re
 import resource as limits
 import signal
 import sqlite3
@@ -14,6 +15,7 @@ from lykeion.adapters.local.resources import MOST_EVENTS, SqliteResources
 from lykeion.core.resources import Metadata, PipelineRef, StepStatus, Training, TrainingSpec, TrainingStatus
 from lykeion.core.values import Event, Ref
 from lykeion.errors import Conflict, Corrupt, Unavailable
+from lykeion.ports import refuse
 from lykeion.testing.clock import FakeClock
 from lykeion.testing.effort import calls
 
@@ -245,9 +247,16 @@ def spoilt(path: Path, column: str, value: str) -> SqliteResources:
 def test_a_row_that_cannot_be_read_is_named_with_the_way_out_and_can_be_let_go_of(tmp_path: Path, column: str, value: str) -> None:
     store = spoilt(tmp_path / "state.db", column, value)
     assert store.get("Training", "good").name == "good"
-    for read in (lambda: store.get("Training", "bad"), lambda: store.list("Training"), lambda: store.unfinished("Training")):
-        with pytest.raises(Corrupt, match=r"^training/bad: .* lykeion delete training bad lets go of it"):
-            read()
+    way_out = r"^training/bad: .* lykeion delete training bad lets go of it"
+    with pytest.raises(Corrupt, match=way_out):
+        store.get("Training", "bad")
+    for listed in (store.list, store.unfinished):
+        damaged: list[Corrupt] = []
+        assert [one.name for one in listed("Training", damaged.append)] == ["good"]
+        assert [bool(re.match(way_out, str(wrong))) for wrong in damaged] == [True]
+        with pytest.raises(Corrupt, match=way_out):
+            listed("Training", refuse)
+    assert [one.name for one in store.summaries("Training")] == ["good", "bad"]
     store.create(training("another"))
     store.delete("Training", "bad")
     assert [one.name for one in store.list("Training")] == ["good", "another"]

@@ -20,7 +20,7 @@ from lykeion.core.pipelines.reachability import Keep, References, Run, Thing, re
 from lykeion.core.resources import Pipeline, PipelineSpec, Training
 from lykeion.core.resources.changes import is_over
 from lykeion.errors import NotFound
-from lykeion.ports import Clock
+from lykeion.ports import Clock, refuse
 from lykeion.repository import Repository
 
 PIN = "lykeion.dev/pin"  # annotation: "true" keeps what a Training made
@@ -172,7 +172,7 @@ class Collector:
 
     def references(self, keep: Keep, now: datetime, things: Sequence[Thing], idle: bool) -> References:
         """What runs, versions, documents and the outputs that stay refer to."""
-        trainings = [one for one in self.resources.list("Training") if isinstance(one, Training)]
+        trainings = [one for one in self.resources.list("Training", refuse) if isinstance(one, Training)]
         named = [(model, version) for model in self.repository.models() for version in set(self.repository.aliases(model).values())]
         published = [str(self.repository.lineage(model, version).get("key", "")) for model, version in named]
         refs = referred_to([self.run_of(one) for one in trainings], published, keep, now, idle)
@@ -183,7 +183,7 @@ class Collector:
         mounted = [thing for thing in things if thing.kind == "mount" and thing.name in versions]
         mentioned = self.mentions(self.home.root / thing.path for thing in (*staying, *mounted))
         pictures, extractors = mentioned if mentioned is not None else (None, None)
-        owners = {one.name for kind in ("Training", "Serving") for one in self.resources.list(kind)}
+        owners = {one.name for kind in ("Training", "Serving") for one in self.resources.list(kind, refuse)}
         return replace(
             refs,
             pictures=pictures,

@@ -22,7 +22,9 @@ from lykeion.adapters.local.memory import V1, V2, makeable
 from lykeion.adapters.local.services import TOKEN
 from lykeion.adapters.registry import REGISTRY
 from lykeion.adapters.volume.verify import read_manifest
-from lykeion.errors import LykeionError
+from lykeion.core.resources import KINDS
+from lykeion.errors import Corrupt, LykeionError
+from lykeion.ports import Resources
 
 OLDEST_PYTHON, OLDEST_SQLITE = (3, 11), (3, 35, 0)  # SQLite: RETURNING
 LEAST_ROOM = 2 * 2**30
@@ -48,7 +50,7 @@ class Check:
     remedy: str = ""
 
 
-def check_all(home: Home, port: int, serving: bool = False) -> list[Check]:
+def check_all(home: Home, port: int, resources: Resources, serving: bool = False) -> list[Check]:
     """Every check, the quick ones first. `serving`: the platform of this home is up, so the port is rightly taken."""
     checks: list[Callable[[], Iterator[Check]]] = [
         python,
@@ -62,7 +64,7 @@ def check_all(home: Home, port: int, serving: bool = False) -> list[Check]:
         lambda: free_port(port, serving),
         lambda: locks(home),
         lambda: strays(home, serving),
-        lambda: database(home),
+        lambda: database(home, resources),
         lambda: outputs(home),
     ]
     found = [one for check in checks for one in check()]
@@ -179,7 +181,7 @@ def strays(home: Home, serving: bool) -> Iterator[Check]:
     yield Check("services", not left, detail, "lykeion up ends them when it starts; or kill them")
 
 
-def database(home: Home) -> Iterator[Check]:
+def database(home: Home, resources: Resources) -> Iterator[Check]:
     if not home.database.exists():
         yield Check("resources", True, "none yet")
         return
@@ -191,6 +193,19 @@ def database(home: Home) -> Iterator[Check]:
         told, count = [str(wrong)], 0
     remedy = f"stop the platform and move {home.database} away; outputs and models stay, Pipelines have to be applied again"
     yield Check("resources", told == ["ok"], f"{count} resources, whole" if told == ["ok"] else "; ".join(told), remedy)
+    if told == ["ok"]:
+        yield from unreadable(resources)
+
+
+def unreadable(resources: Resources) -> Iterator[Check]:
+    """Resources that are damaged, or were written by a version that knew other fields: nothing moves them on."""
+    damaged: list[Corrupt] = []
+    for kind in KINDS:
+        resources.list(kind, damaged.append)
+    for wrong in damaged:
+        name, _, found = str(wrong).partition(": ")
+        what, _, remedy = found.partition("; ")
+        yield Check(name, False, what, remedy)
 
 
 def outputs(home: Home) -> Iterator[Check]:

@@ -19,7 +19,7 @@ from lykeion.core.resources.changes import Summary, check_change, is_over, plain
 from lykeion.core.resources.suggest import did_you_mean
 from lykeion.core.values import Event, Ref
 from lykeion.errors import Conflict, Corrupt, NotFound, Unavailable
-from lykeion.ports import Clock
+from lykeion.ports import Clock, pass_over
 
 MOST_EVENTS = 2000
 COLUMNS = "kind, name, version, metadata, spec, status"
@@ -61,11 +61,11 @@ class SqliteResources:
                 raise self.not_found(kind, name)
             return self.parse(row)
 
-    def list(self, kind: str) -> Sequence[Resource]:
-        return self.select("kind = ? ORDER BY number", kind)
+    def list(self, kind: str, damaged: Callable[[Corrupt], None] = pass_over) -> Sequence[Resource]:
+        return self.select("kind = ? ORDER BY number", kind, damaged=damaged)
 
-    def unfinished(self, kind: str) -> Sequence[Resource]:
-        return self.select("kind = ? AND over = 0 ORDER BY number", kind)
+    def unfinished(self, kind: str, damaged: Callable[[Corrupt], None] = pass_over) -> Sequence[Resource]:
+        return self.select("kind = ? AND over = 0 ORDER BY number", kind, damaged=damaged)
 
     def newest_before(self, training: Training) -> Training | None:
         if training.spec.pipeline_ref is None:
@@ -79,14 +79,13 @@ class SqliteResources:
         return next((one for one in found if isinstance(one, Training)), None)
 
     def summaries(self, kind: str) -> Sequence[Summary]:
-        """All of a kind, oldest first, without reading any spec or status: for long lists."""
         with self.lock:
             rows = self.database.execute(
                 "SELECT name, version, phase, pipeline, started, finished, metadata FROM resource WHERE kind = ? ORDER BY number", (kind,)
             ).fetchall()
         return [
             Summary(
-                metadata=Metadata.model_validate_json(metadata).model_copy(update={"resource_version": str(version)}),
+                metadata=metadata_of(name, metadata).model_copy(update={"resource_version": str(version)}),
                 phase=phase,
                 pipeline=pipeline,
                 started_at=datetime.fromisoformat(started) if started else None,
@@ -180,10 +179,15 @@ class SqliteResources:
             finally:
                 self.database.execute("ROLLBACK")
 
-    def select(self, where: str, *values: str) -> Sequence[Resource]:
+    def select(self, where: str, *values: str, damaged: Callable[[Corrupt], None] = pass_over) -> Sequence[Resource]:
+        found = []
         with self.lock:
-            rows = self.database.execute(f"SELECT {COLUMNS} FROM resource WHERE {where}", values).fetchall()
-            return [self.parse(row) for row in rows]
+            for row in self.database.execute(f"SELECT {COLUMNS} FROM resource WHERE {where}", values).fetchall():
+                try:
+                    found.append(self.parse(row))
+                except Corrupt as wrong:
+                    damaged(wrong)
+        return found
 
     def row(self, kind: str, name: str) -> Row | None:
         found: Row | None = self.database.execute(f"SELECT {COLUMNS} FROM resource WHERE kind = ? AND name = ?", (kind, name)).fetchone()
@@ -257,3 +261,11 @@ class SqliteResources:
     def not_found(self, kind: str, name: str) -> NotFound:
         names = [row[0] for row in self.database.execute("SELECT name FROM resource WHERE kind = ?", (kind,))]
         return NotFound(f"{kind.lower()}/{name}: there is none; {did_you_mean(name, names, 'there are')}")
+
+
+def metadata_of(name: str, text: str) -> Metadata:
+    """As it was written; where that cannot be read, what must be so."""
+    try:
+        return Metadata.model_validate_json(text)
+    except ValidationError:
+        return Metadata(name=name)
