@@ -47,6 +47,13 @@ import lykeion.components.index
 def note(note: Output) -> None:
     (note.path / "note.txt").write_text("{text}")
 """
+PIPELINE = """apiVersion: lykeion.dev/v1alpha1
+kind: Pipeline
+metadata: {name: work}
+spec:
+  steps:
+    - {name: note, component: "./step.py:note"}
+"""
 CHECKOUT = Path(__file__).parents[1]
 
 
@@ -132,6 +139,9 @@ def ours(bench: Bench) -> dict[str, float]:
     found["code"], found["code_bytes"] = used(), told.bytes
     found["code_layer"] = sum(layer.descriptor.size for layer in built.image.layers if layer.kind == "code")
 
+    found["command"] = command(bench, STEP)
+    found["plain_command"] = command(bench, STEP.replace("import lykeion.components.index\n", ""))
+
     manifest = bench.repository.publish("photos", bench.model(2))
     before = sum(size for _, size in shop.store.files.list(""))
     with metered() as used:
@@ -144,6 +154,21 @@ def ours(bench: Bench) -> dict[str, float]:
     told = bench.send(shop, built, "serving", "3")
     found["model_again"] = sum(layer.bytes for layer in told.layers)
     return found
+
+
+def command(bench: Bench, step: str) -> float:
+    """Code changed, built and pushed by the command line: its start and the description of the changed component with it."""
+    home = bench.folder / "home"
+    (home / "cache").mkdir(parents=True, exist_ok=True)
+    if not (home / "cache" / "images").exists():
+        (home / "cache" / "images").symlink_to(bench.cache.resolve())
+    file = bench.code / "pipeline.yaml"
+    file.write_text(PIPELINE)
+    words = ["image", "build", file, "--home", home, "--tag", f"{bench.host}/command:1", "--push"]
+    for text in ("before", "changed"):
+        (bench.code / "step.py").write_text(step.format(text=text))
+        used = cost([Path(sys.executable).with_name("lykeion"), *words])
+    return used.cpu
 
 
 def buildah(bench: Bench) -> dict[str, float]:
@@ -279,6 +304,8 @@ def report(here: dict[str, float], there: dict[str, float], memory: float, same:
             ("the same, packages installed before", here["packed"], there.get("cold", ""), "", ""),
             row("nothing changed: build + push", "unchanged", "≤ 0.05"),
             row("code changed: build + push", "code", "≤ 0.1, 200 x"),
+            ("the same by the command, whose start it has with it", here["plain_command"], there.get("code", ""), "", ""),
+            ("the same where the step imports the search components", here["command"], there.get("code", ""), "", ""),
             row("new 1 GiB model, published: build", "model", "≤ 0.02"),
             ("publishing it", here["publish"], "", "", "≤ 1.5 with the build"),
             ("pushing it", here["model_push"], "", "", ""),
