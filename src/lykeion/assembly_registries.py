@@ -53,7 +53,7 @@ class RegistryImages:
         to = parse_reference(f"{self.prefix}/{recipe.name}")
         built = build(recipe, shop.store, said=self.said, tag=str(to))
         with registry(to.host) as there:
-            done = push(shop.store, built.image, there, to, said=lambda what, _done, _total: self.said(f"sending {what}"))
+            done = push(shop.store, built.image, there, to, self.said)
             self.vouch(there, done.reference, shop.store.description(built.image.digest))
         return recorded(built, done, time.monotonic() - started)
 

@@ -81,10 +81,20 @@ def test_a_layer_of_another_repository_is_mounted_and_does_not_travel(store, reg
     with line_to(server.port) as line:
         for there in ("nowhere", "a"):  # what the store calls so was perhaps never pushed
             store.put_image(made, f"{line.host}/{name}-{there}:1")
-        told = push(store, made, opened(line.host), parse_reference(f"{line.host}/{name}-b:1"))
+        said: list[str] = []
+        told = push(store, made, opened(line.host), parse_reference(f"{line.host}/{name}-b:1"), said.append)
         assert [one.how for one in told.layers] == ["mounted"]
+        assert said == []
         assert line.up < 8192
     assert registry.has_blob(f"{name}-b", made.layers[0].descriptor.digest)
+
+
+def test_what_is_sent_says_how_far_it_is(store, registry, server, name, monkeypatch):
+    monkeypatch.setattr(client, "CHUNK", 4 * MEBI)
+    said: list[str] = []
+    push(store, an_image(store, b"small", noise(10 * MEBI)), registry, parse_reference(f"{server.host}/{name}:1"), said.append)
+    assert said[0] == "sending layer 0 (0.0 MB)"
+    assert [line.partition(" (")[2] for line in said[1:]] == ["10.5 MB)", "4 of 10.5 MB)", "8 of 10.5 MB)"]
 
 
 def test_a_models_file_is_pushed_from_where_it_lies(store, registry, server, name, tmp_path):

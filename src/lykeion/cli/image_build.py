@@ -16,7 +16,7 @@ from lykeion.assembly import Platform, local
 from lykeion.assembly_images import destination, required_destination, workshop
 from lykeion.cli.files import pipeline_of
 from lykeion.cli.image import registries
-from lykeion.cli.printing import emit, rows, say
+from lykeion.cli.printing import detail, emit, rows, say
 from lykeion.core.images.locks import secrets, without_secrets
 from lykeion.core.images.oci import Image, Settings
 from lykeion.core.images.references import Reference
@@ -53,8 +53,8 @@ def main(args: Namespace) -> int:
         if args.action == "plan":
             return planned(args, recipe, plan(recipe, shop.store, codec))
         to = required_destination(recipe.name, args.tag) if args.push else destination(recipe.name, args.tag)
-        built = build(recipe, shop.store, codec, lambda what: say(f"  making {what}"), tag=str(to or recipe.name))
-        pushed = registries().pushed(platform.home, built.image, to, lambda what, *_: say(f"  sending {what}")) if args.push else None
+        built = build(recipe, shop.store, codec, detail, tag=str(to or recipe.name))
+        pushed = registries().pushed(platform.home, built.image, to, detail) if args.push else None
         told(args, built, pushed)
     return 0
 

@@ -11,7 +11,7 @@ from lykeion.adapters.images.store import Store
 from lykeion.adapters.local.home import Home
 from lykeion.assembly_images import image_store, required_destination
 from lykeion.cli.image import registries
-from lykeion.cli.printing import emit, rows, say
+from lykeion.cli.printing import detail, emit, rows, say
 from lykeion.core.images.oci import Image, start_of
 from lykeion.core.images.references import parse_reference
 from lykeion.errors import Corrupt, NotFound
@@ -75,13 +75,13 @@ def show(args: Namespace, _: Home, store: Store) -> None:
 def pushing(args: Namespace, home: Home, store: Store) -> None:
     image = store.image(args.image)
     to = required_destination(args.image, args.tag or (args.image if "/" in args.image else ""))
-    done = registries().pushed(home, image, to, lambda what, *_: say(f"  sending {what}"))
+    done = registries().pushed(home, image, to, detail)
     emit({"reference": str(done.reference), "sent": done.bytes}, args.output, f"{done.reference} ({done.bytes / 1e6:.2f} MB sent)")
 
 
 def pulling(args: Namespace, home: Home, _: Store) -> None:
     reference = parse_reference(args.image)
-    image = registries().pulled(home, reference, lambda what, done, total: say(f"  {done / 1e6:.1f} of {total / 1e6:.1f} MB: {what}"))
+    image = registries().pulled(home, reference, detail)
     emit({"name": str(reference), "digest": image.digest}, args.output, f"{reference} {image.digest}")
 
 

@@ -43,6 +43,11 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
+def detail(text: str) -> None:
+    """What is under way within one command."""
+    say(f"  {text}")
+
+
 def age(since: datetime | None, now: datetime | None = None) -> str:
     """ "12s", "5m", "3h", "8d"."""
     if since is None:

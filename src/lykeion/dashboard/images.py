@@ -34,11 +34,12 @@ def images(models: Repository, name: str, versions: Iterable[Manifest]) -> dict[
 
 
 def image_json(record: ImageRecord, known: frozenset[str]) -> dict[str, Any]:
-    """A record with what follows from it: its size, when it is tried again, which layers no earlier version has."""
+    """A record with what follows from it: its size, when it is tried again, and which layers are new: no earlier version has them, and
+    no other image of the registry had."""
     told = record.to_json()
     told["size"] = record.size
     told["nextTry"] = record.next_try.isoformat() if record.state == "failed" else None
-    told["layers"] = [{**layer, "new": layer["digest"] not in known} for layer in told["layers"]]
+    told["layers"] = [{**layer, "new": layer["digest"] not in known and layer["how"] != "mounted"} for layer in told["layers"]]
     return told
 
 

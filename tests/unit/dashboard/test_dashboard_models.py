@@ -97,18 +97,18 @@ def test_an_alias_moves_only_to_a_version_that_is_there(platform: Platform, tmp_
     assert platform.ask(f"{V1}/photos/aliases/9", "PUT", {"version": 1}).status == 422
 
 
-def record(digest: str, *layers: str) -> ImageRecord:
-    made = tuple(LayerRecord("wheel", name, f"sha256:{name}", 10, "sent") for name in layers)
+def record(digest: str, *layers: str, **how: str) -> ImageRecord:
+    made = tuple(LayerRecord("wheel", name, f"sha256:{name}", 10, how.get(name, "sent")) for name in layers)
     return ImageRecord("pushed", datetime(2026, 1, 1, tzinfo=UTC), f"r:5000/photos@{digest}", digest, made, 10, 1.5, "0.1")
 
 
-def test_a_version_tells_its_image_and_which_of_its_layers_no_version_before_it_has(platform: Platform, tmp_path: Path) -> None:
+def test_a_version_tells_its_image_and_which_of_its_layers_nobody_has_before_it(platform: Platform, tmp_path: Path) -> None:
     publish(platform, tmp_path, 3)
-    platform.models.record_image("photos", 1, record("sha256:1", "a", "b"))
+    platform.models.record_image("photos", 1, record("sha256:1", "a", "b", "d", d="mounted"))
     platform.models.record_image("photos", 2, record("sha256:2", "a", "c"))
     newest, second, first = (one["image"] for one in platform.ask(f"{V1}/photos").json["versions"])
     assert newest is None
-    assert [layer["new"] for layer in first["layers"]] == [True, True]
+    assert [layer["new"] for layer in first["layers"]] == [True, True, False]
     assert [layer["new"] for layer in second["layers"]] == [False, True]
     assert (second["state"], second["size"], second["nextTry"], second["reference"]) == ("pushed", 20, None, "r:5000/photos@sha256:2")
 

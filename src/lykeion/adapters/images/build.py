@@ -94,7 +94,7 @@ def layer_of(part: Part, store: Store, codec: Codec, said: Callable[[str], None]
     if isinstance(part, Content):
         if found := find(part, codec, store):
             return found, True
-        said(f"{part.kind}: {part.title}")
+        said(f"making {part.kind}: {part.title}")
         done = make(part, codec, store)
         return done.layer, done.hit
     if isinstance(part, ModelFile):

@@ -10,16 +10,16 @@ from lykeion.adapters.images.store import Meter, Store
 from lykeion.adapters.registry.attached import require_trust
 from lykeion.adapters.registry.client import Registry, Sent
 from lykeion.core.content import digest_of, read_json
-from lykeion.core.images.oci import INDEX, Descriptor, Image, read_image
+from lykeion.core.images.oci import INDEX, Descriptor, Image, Layer, read_image
 from lykeion.core.images.references import DIGEST, Reference
 from lykeion.errors import Corrupt, Invalid, NotFound, Problem
 
 PLATFORM = {"architecture": "amd64", "os": "linux"}
 MOUNTS = 3  # repositories that are asked for a layer before it is sent
-Said = Callable[[str, int, int], None]  # what, bytes so far, bytes in all
+Said = Callable[[str], None]  # told in a line what is under way
 
 
-def unsaid(_what: str, _done: int, _total: int) -> None:
+def unsaid(_: str) -> None:
     """Nobody is told."""
 
 
@@ -50,10 +50,9 @@ def push(store: Store, image: Image, registry: Registry, to: Reference, said: Sa
             if blob.digest in there or registry.has_blob(to.repository, blob.digest):
                 layers.append(Sent("there"))
                 continue
-            said(layer.title or blob.digest, sum(one.bytes for one in layers), sum(one.descriptor.size for one in image.layers))
             others = elsewhere().get(blob.digest, [])[:MOUNTS]
             try:
-                layers.append(registry.upload(to.repository, blob, partial(store.read, blob.digest), others))
+                layers.append(registry.upload(to.repository, blob, partial(sending, store, layer, said), others))
             except Corrupt:
                 store.drop_damaged(blob.digest)  # so that building or pulling it again helps
                 raise
@@ -61,6 +60,14 @@ def push(store: Store, image: Image, registry: Registry, to: Reference, said: Sa
         registry.put_manifest(to.repository, name, image.manifest)
     sent = sum(one.bytes for one in (*layers, config)) + len(image.manifest)
     return Pushed(to.at(image.digest), tuple(layers), sent)
+
+
+def sending(store: Store, layer: Layer, said: Said, start: int) -> Iterator[bytes]:
+    """A layer's bytes from `start` on; told of when they are asked for, since one that is mounted is not sent."""
+    blob = layer.descriptor
+    so_far = f"{start / 1e6:.0f} of " if start else ""
+    said(f"sending {layer.title or blob.digest} ({so_far}{blob.size / 1e6:.1f} MB)")
+    return store.read(blob.digest, start)
 
 
 def standing(registry: Registry, repository: str, name: str) -> tuple[str, frozenset[str]]:
@@ -101,11 +108,9 @@ def pull(store: Store, registry: Registry, wanted: Reference, said: Said = unsai
             config, layers = named(told["config"]), [named(raw) for raw in told["layers"]]
         except (ValueError, KeyError, TypeError) as error:
             raise Corrupt(f"{wanted} is no image: {error!r}") from error
-        total, done = sum(layer.size for layer in layers), 0
         for blob in (config, *layers):
-            said(blob.digest, done, total)
+            said(f"fetching {blob.digest} ({blob.size / 1e6:.1f} MB)")
             fetch(store, registry, wanted.repository, blob)
-            done += blob.size
         image = read_image(manifest, store.document(config.digest))
         store.put_image(image, str(wanted))
     return image
