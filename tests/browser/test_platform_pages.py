@@ -1,12 +1,15 @@
 """Behind the search: trainings, models, servings, pipelines, in a real browser."""
 
 import re
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from browser_site import Site
 from playwright.sync_api import Browser, Page, expect
 
-from lykeion.core.resources import StepStatus, Training, TrainingStatus
+from lykeion.core.images.records import ImageRecord
+from lykeion.core.resources import Published, StepStatus, Training, TrainingStatus
 
 pytestmark = pytest.mark.browser
 PAGES = [
@@ -143,6 +146,27 @@ def test_a_models_metrics_are_drawn_and_read_out(page: Page) -> None:
     expect(page.get_by_role("img", name="recall_at_10: 0.962 to 0.991 over 3 versions")).to_be_visible()
     row = page.get_by_role("row").filter(has_text="0.984")
     expect(row.get_by_role("link", name="photo-search-2")).to_be_visible()
+
+
+def test_what_a_run_published_is_shown_as_it_stands_now(page: Page, site: Site, tmp_path: Path) -> None:
+    page.goto("/trainings/photo-search-1")
+    published = page.locator("section.card").filter(has=page.get_by_role("heading", name="Published"))
+    expect(published.locator(".row.apart").filter(has_text="photos 1")).to_contain_text("was stable")
+    expect(published.locator(".row.apart").filter(has_text="photos-space 1").locator(".badge")).to_have_text("stable")
+
+    (tmp_path / "rows").write_text("rows")
+    models = site.platform.repository
+    models.publish("waits", tmp_path, deploy={"serving": "waits", "track": "stable", "image": True, "holds": True})
+    why = "stable waits for its image, which the image builder makes"
+    made = Published(output="index.index", model="waits", version=1, why_not=why)
+    make_training(site, "waits-1", TrainingStatus(phase="Succeeded", published=(made,)))
+    page.goto("/trainings/waits-1")
+    warned = page.get_by_text("waits 1 is not in use.")
+    expect(warned).to_be_visible()
+    models.record_image("waits", 1, ImageRecord("pushed", datetime.now(UTC), "r:5000/waits:1@sha256:1", "sha256:1"))
+    models.move_alias("waits", "stable", 1, "its image is in the registry")
+    expect(warned).to_have_count(0)
+    expect(published.locator(".row.apart .badge")).to_have_text("stable")
 
 
 def test_the_images_of_a_model_say_what_is_shared_what_is_new_and_what_failed(page: Page) -> None:

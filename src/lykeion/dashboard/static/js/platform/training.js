@@ -7,6 +7,8 @@ import { live } from "./live.js";
 import { stepRows } from "./steps.js";
 import { isOver, phaseBadge, phaseOf, pipelineOf, reasonOf, stepsOf } from "./words.js";
 
+const LOOK_EVERY = 3000; // milliseconds, while a version waits for its image
+
 export function training(page, name) {
   document.title = `${name} · Lykeion`;
   const head = h("div", { class: "heading" });
@@ -16,6 +18,7 @@ export function training(page, name) {
   const side = h("div", { class: "stack" });
   const events = h("section", { class: "card" });
   const whole = h("div", { class: "two" }, h("div", { class: "stack" }, notes, steps), h("div", { class: "stack" }, side, events));
+  const models = new Map(); // what the repository says now of those that versions were published of
   let shown = "";
   const draw = () => {
     const found = live.get("Training", name);
@@ -26,19 +29,29 @@ export function training(page, name) {
     }
     if (!whole.isConnected) show(page, head, whole);
     drawHead(head, found, name);
-    drawNotes(notes, found);
+    const published = publishedOf(found, models);
+    drawNotes(notes, found, published);
     rows.draw(found);
-    drawSide(side, found);
+    drawSide(side, found, published);
     document.getElementById("sum").textContent = sum(stepsOf(found));
     const version = found.metadata.resourceVersion;
-    if (version !== shown) drawEvents(events, name);
+    const isNew = version !== shown;
     shown = version;
+    if (!isNew) return;
+    drawEvents(events, name);
+    look();
+  };
+  const look = async () => {
+    const published = live.get("Training", name)?.status?.published || [];
+    for (const model of new Set(published.map((one) => one.model))) models.set(model, await get(`/api/v1/models/${part(model)}`).catch(() => null));
+    if (published.length) draw();
   };
   get(`/api/v1/trainings/${part(name)}/steps`).then(({ items }) => {
     rows.order(items);
     if (live.isSynced) draw();
   }, () => {}); // without it the steps are shown all the same
   live.listen(draw);
+  setInterval(() => publishedOf(live.get("Training", name), models).some((one) => one.image?.state === "waiting") && look(), LOOK_EVERY);
   setInterval(() => live.isSynced && !isOver(live.get("Training", name) || { status: { phase: "Failed" } }) && draw(), 1000);
 }
 
@@ -55,11 +68,19 @@ function drawHead(place, found, name) {
   if (kept) act.focus();
 }
 
-function drawNotes(place, found) {
-  const status = found.status || {};
+// The versions that a run published, as they stand now; as they stood when it ended, until that is known.
+function publishedOf(found, models) {
+  return (found?.status?.published || []).map((one) => {
+    const model = models.get(one.model);
+    const names = model ? Object.keys(model.aliases).filter((alias) => model.aliases[alias] === one.version) : [one.moved].filter(Boolean);
+    return { ...one, names, image: model?.versions.find((each) => each.version === one.version)?.image };
+  });
+}
+
+function drawNotes(place, found, published) {
   const why = phaseOf(found) === "Failed" ? reasonOf(found) : "";
   show(place, why && notice("bad", "It failed.", why), live.isLost && notice("warn", "The connection is lost.", "What you see may be old; it is tried again."),
-    (status.published || []).filter((one) => one.whyNot).map((one) => notice("warn", `${one.model} ${one.version} is not in use.`, one.whyNot)));
+    published.filter((one) => one.whyNot && !one.names.length).map((one) => notice("warn", `${one.model} ${one.version} is not in use.`, one.image?.state === "failed" ? `Its image could not be made: ${one.image.reason}` : one.whyNot)));
 }
 
 function sum(steps) {
@@ -68,7 +89,7 @@ function sum(steps) {
   return [steps.length && `${hits} of ${steps.length} from the cache`, cpu > 0 && `${duration(cpu)} of CPU`].filter(Boolean).join(" · ");
 }
 
-function drawSide(place, found) {
+function drawSide(place, found, published) {
   const status = found.status || {};
   const took = duration(between(status.startedAt, status.finishedAt));
   const parameters = Object.entries(found.spec.parameters || {});
@@ -78,7 +99,13 @@ function drawSide(place, found) {
       took && fact("Took", took),
       pipelineOf(found) && fact("Pipeline", pipelineOf(found)),
       parameters.map(([key, value]) => fact(key, String(value))))),
-    (status.published || []).length > 0 && h("section", { class: "card" }, h("div", { class: "card-head" }, h("h2", {}, "Published")), h("div", { class: "card-body stack" }, status.published.map((one) => h("div", { class: "row apart" }, h("a", { href: `/models/${part(one.model)}` }, `${one.model} ${one.version}`), one.moved ? badge(one.moved, "accent plain") : badge("kept", "plain"))))));
+    published.length > 0 && h("section", { class: "card" }, h("div", { class: "card-head" }, h("h2", {}, "Published")), h("div", { class: "card-body stack" }, published.map((one) =>
+      h("div", { class: "row apart" }, h("a", { href: `/models/${part(one.model)}` }, `${one.model} ${one.version}`), h("span", { class: "row" }, uses(one)))))));
+}
+
+function uses(one) {
+  if (one.names.length) return one.names.map((alias) => badge(alias, "accent plain"));
+  return badge(one.moved ? `was ${one.moved}` : "kept", "plain");
 }
 
 const fact = (name, value, title) => h("div", {}, h("dt", {}, name), h("dd", { title }, value));
