@@ -84,11 +84,12 @@ def ask(url: str, family: str, request: Request, platform: Platform) -> dict[str
             if error.code == 404:  # of the family, or of an item of a family that is served
                 starting = not was_served and family in platform.deployed()
                 was_served = is_served(family, platform)
+                pause = 0.0 if was_served else LOOK_EVERY
             else:
-                starting = error.code == 503 and "Retry-After" in error.headers
+                starting, pause = error.code == 503 and "Retry-After" in error.headers, LOOK_EVERY
             if time.monotonic() >= until or not starting:
                 raise problem(error) from error
-            time.sleep(0 if was_served else LOOK_EVERY)
+            time.sleep(pause)
         except (OSError, HTTPException, ValueError) as error:  # refused, cut off, timed out, or no JSON
             why = getattr(error, "reason", None) or error or type(error).__name__
             raise Unavailable(f"{url} does not answer: {why}; is `lykeion up` well? (lykeion logs {family})") from error

@@ -146,7 +146,18 @@ def test_an_item_that_a_served_family_does_not_have_is_not_waited_for(cli, home,
     begin_to_serve(platform)
     with platform_that(home, says(404, b'{"detail": "there is no item a"}')) as requests:
         assert "there is no item a" in cli("search", "photos", "--item", "a", code=3).err
-    assert len(requests) <= 2
+    assert len(requests) == 2
+
+
+def test_one_that_has_begun_and_is_not_ready_is_not_asked_without_a_pause(cli, home, platform, published, monkeypatch):
+    begin_to_serve(platform)
+    pauses: list[float] = []
+    monkeypatch.setattr("lykeion.cli.search.LOOK_EVERY", 0.01)
+    monkeypatch.setattr("lykeion.cli.search.time.sleep", pauses.append)
+    answers = iter([says(404, b"{}"), says(503, b"{}", Retry_After="1"), says(200, json.dumps(ANSWER).encode())])
+    with platform_that(home, lambda handler: next(answers)(handler)):
+        assert cli("search", "photos", "--item", "a", "-o", "json").json == ANSWER
+    assert pauses == [0.0, 0.01]
 
 
 @pytest.mark.parametrize(
