@@ -1,4 +1,4 @@
-"""What it costs to start: the command line's help, and the import of the package, beside Metaflow's. CPU seconds, the least of seven."""
+"""What it costs to start: the command line, and the import of the package, beside Metaflow's. CPU seconds, the least of seven."""
 
 import os
 import sys

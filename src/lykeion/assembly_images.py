@@ -16,11 +16,9 @@ def image_store(home: Home) -> Store:
     return Store(home.root / "images")
 
 
-def workshop(home: Home, bring: Callable[[Home, Reference], Image], base: str = "") -> Workshop:
+def workshop(home: Home, bring: Callable[[Reference], Image], base: str = "") -> Workshop:
     """`base`: see `Workshop`; what LYKEION_IMAGE_BASE says where it is "". `bring` gets a base from a registry into the home's store."""
-    return Workshop(
-        home.cache / "images", image_store(home), lambda one: bring(home, one), base or os.environ.get("LYKEION_IMAGE_BASE", "")
-    )
+    return Workshop(home.cache / "images", image_store(home), bring, base or os.environ.get("LYKEION_IMAGE_BASE", ""))
 
 
 def destination(name: str, given: str = "") -> Reference | None:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -47,7 +48,9 @@ class RegistryImages:
     def build(self, model: str, number: int) -> ImageRecord:
         started = time.monotonic()
         repository = self.platform.repository
-        shop = workshop(self.platform.home, pulled, self.base)  # anew: what it knows of the base may have changed
+        shop = workshop(
+            self.platform.home, partial(pulled, self.platform.home), self.base
+        )  # anew: what it knows of the base may have changed
         folder = repository.path(model, number, self.platform.home.cache / "models")
         recipe = shop.serving(repository.manifest(model, number), folder)
         to = parse_reference(f"{self.prefix}/{recipe.name}")

@@ -11,14 +11,13 @@ from lykeion.adapters.images.build import Built, PlannedLayer, build, plan
 from lykeion.adapters.images.codecs import CODECS, codec_named
 from lykeion.adapters.images.recipes import Recipe
 from lykeion.adapters.images.workshop import Workshop
-from lykeion.adapters.local.home import Home
 from lykeion.assembly import Platform, local
 from lykeion.assembly_images import destination, required_destination, workshop
 from lykeion.cli.files import pipeline_of
 from lykeion.cli.image import registries
 from lykeion.cli.printing import detail, emit, rows, say
 from lykeion.core.images.locks import secrets, without_secrets
-from lykeion.core.images.oci import Image, Settings
+from lykeion.core.images.oci import Settings
 from lykeion.core.images.references import Reference
 from lykeion.daemons.planning import lock_of
 from lykeion.errors import Invalid, Problem
@@ -47,7 +46,7 @@ def arguments(parser: ArgumentParser, name: str) -> None:
 def main(args: Namespace) -> int:
     codec = codec_named(args.codec)
     with local(args.home) as platform:
-        shop = workshop(platform.home, brought, args.base)
+        shop = workshop(platform.home, lambda base: registries().pulled(platform.home, base), args.base)
         recipe = recipe_of(args, platform, shop)
         recipe = replace(recipe, settings=changed(recipe.settings, args.env, args.entrypoint))
         if args.action == "plan":
@@ -57,11 +56,6 @@ def main(args: Namespace) -> int:
         pushed = registries().pushed(platform.home, built.image, to, detail) if args.push else None
         told(args, built, pushed)
     return 0
-
-
-def brought(home: Home, base: Reference) -> Image:
-    found: Image = registries().pulled(home, base)
-    return found
 
 
 def recipe_of(args: Namespace, platform: Platform, shop: Workshop) -> Recipe:

@@ -15,15 +15,16 @@ from lykeion.core.content import strict
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows of text below their headings; `empty` is said where there are none."""
+    """Rows of text below their headings."""
 
     headings: Sequence[str]
     lines: Sequence[Sequence[str]]
-    empty: str
 
 
-def rows(headings: Sequence[str], lines: Iterable[Sequence[object]], empty: str) -> Table:
-    return Table(headings, [["" if cell is None else str(cell) for cell in line] for line in lines], empty)
+def rows(headings: Sequence[str], lines: Iterable[Sequence[object]], empty: str) -> Table | str:
+    """A plain table, or a sentence where there is nothing."""
+    texts = [["" if cell is None else str(cell) for cell in line] for line in lines]
+    return Table(headings, texts) if texts else empty
 
 
 def emit(value: Any, output: str, table: Table | str | None = None) -> None:
@@ -32,10 +33,10 @@ def emit(value: Any, output: str, table: Table | str | None = None) -> None:
         print(strict(value, indent=2, default=str))
     elif output == "yaml":
         print(yaml.safe_dump(json.loads(strict(value, default=str)), sort_keys=False, allow_unicode=True), end="")
-    elif isinstance(table, Table) and table.lines:
+    elif isinstance(table, Table):
         import_module("lykeion.cli.drawing").show(table)  # rich takes a tenth of a second to load
     elif table is not None:
-        print(table.empty if isinstance(table, Table) else table)
+        print(table)
 
 
 def say(text: str) -> None:

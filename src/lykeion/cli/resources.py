@@ -85,7 +85,7 @@ def get(args: Namespace, resources: Resources) -> int:
     return 0
 
 
-def listing(kind: str, found: list[Resource]) -> Table:
+def listing(kind: str, found: list[Resource]) -> Table | str:
     headings = {
         "Pipeline": ("NAME", "STEPS", "PUBLISHES", "AGE"),
         "Training": ("NAME", "PHASE", "STEPS", "CACHED", "PUBLISHED", "AGE"),

@@ -129,7 +129,7 @@ async def training_of(request: Request) -> Training:
 
 
 async def names(request: Request) -> set[str]:
-    return {one.metadata.name for one in await state(request).store.ask(lambda resources: resources.summaries("Training"))}
+    return {one.name for one in await state(request).store.ask(lambda resources: resources.summaries("Training"))}
 
 
 async def cancel(request: Request) -> Response:

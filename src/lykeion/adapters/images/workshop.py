@@ -119,7 +119,7 @@ class Workshop:
         """
         providers = distributions_of_packages() if imported else {}  # it reads all that is installed
         wanted = {canonicalize_name(name) for package in imported for name in providers.get(package, [package]) if name}
-        extras = tuple(extra for extra in EXTRAS if wanted and wanted & (self.provided((extra,)) - self.provided(())))
+        extras = tuple(extra for extra in EXTRAS if wanted & (self.provided((extra,)) - self.provided(()))) if wanted else ()
         found = Requirements(self.cache / "locks", self.target).lock(lock, extras)
         lost = sorted(wanted - {one.name for one in found.packages})
         if lost:

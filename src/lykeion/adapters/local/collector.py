@@ -183,7 +183,7 @@ class Collector:
         mounted = [thing for thing in things if thing.kind == "mount" and thing.name in versions]
         mentioned = self.mentions(self.home.root / thing.path for thing in (*staying, *mounted))
         pictures, extractors = mentioned if mentioned is not None else (None, None)
-        owners = {one.name for kind in ("Training", "Serving") for one in self.resources.list(kind, refuse)}
+        owners = {one.name for one in (*trainings, *self.resources.list("Serving", refuse))}
         return replace(
             refs,
             pictures=pictures,
