@@ -99,14 +99,23 @@ def contrast(one: str, other: str) -> float:
 def test_text_stands_out_from_what_is_behind_it(theme: int) -> None:
     text = (STATIC / "lykeion.css").read_text()
     blocks = re.findall(r":root \{(.*?)\n *\}", text, re.DOTALL)
-    colour = dict(re.findall(r"(--[a-z-]+): (#[0-9a-f]{6});", blocks[0])) | dict(re.findall(r"(--[a-z-]+): (#[0-9a-f]{6});", blocks[theme]))
+    declared = r"(--[a-z0-9-]+): (#[0-9a-f]{6});"
+    colour = dict(re.findall(declared, blocks[0])) | dict(re.findall(declared, blocks[theme]))
     pairs = [(ink, behind) for ink in ("--ink", "--muted", "--faint") for behind in ("--canvas", "--surface")]
     pairs += [(f"--{tone}", f"--{tone}-soft") for tone in ("good", "bad", "warn", "info")]
+    pairs += [
+        ("--faint", "--raised"),
+        ("--ink", "--raised"),
+        ("--log-ink", "--log"),
+        *((f"--ink-{number}", "--log") for number in range(16)),
+    ]
     pairs += [("--on-accent", "--accent"), ("--accent-strong", "--surface"), ("--accent-strong", "--accent-soft"), ("--muted", "--sunken")]
     weak = {
         pair: round(contrast(colour[pair[0]], colour[pair[1]]), 2) for pair in pairs if contrast(colour[pair[0]], colour[pair[1]]) < 4.5
     }
     assert weak == {}
+    edges = {behind: round(contrast(colour["--edge"], colour[behind]), 2) for behind in ("--raised", "--surface", "--canvas")}
+    assert min(edges.values()) >= 3, edges
 
 
 @pytest.mark.parametrize("path", [path.replace("{name}", "some-name") for path in PAGES])

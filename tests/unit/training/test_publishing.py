@@ -28,6 +28,14 @@ def failing(times: int):
     return outcome
 
 
+def test_a_version_says_under_which_gate_it_was_published():
+    engine = InstantEngine()
+    gated = pipeline({"name": "a"}, publish=[{"output": "a.out", "model": "m", "requires": "1 > 0"}, {"output": "a.out", "model": "n"}])
+    engine.run(training(gated))
+    told = {task.steps[0].parameters["model"]: task.steps[0].parameters["lineage"] for task in engine.started if task.imports}
+    assert (told["m"]["requires"], told["n"]["requires"]) == ("1 > 0", "")
+
+
 def test_things_are_published_one_after_the_other_in_the_order_of_the_file():
     engine = InstantEngine()
     over = engine.run(training(TWO))

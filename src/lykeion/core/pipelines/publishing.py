@@ -89,6 +89,7 @@ def publication(
             "component": component,
             "identity": signatures[component].identity if component in signatures else "",
             "key": status.key,
+            "requires": publish.requires or "",
             "inputs": {selector: found["version"] for selector, found in training.status.models.items() if found},
         },
         "window": [window.start.isoformat(), window.end.isoformat()] if window else None,

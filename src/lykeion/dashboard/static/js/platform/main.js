@@ -23,7 +23,7 @@ async function begin() {
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
     const drawn = error.status === 404
-      ? h("div", { class: "card" }, empty("search", "Not found", h("p", {}, error.message), h("a", { class: "button", href: `/${kind}` }, "Back")))
+      ? [h("h1", { class: "visually-hidden" }, kind[0].toUpperCase() + kind.slice(1)), h("div", { class: "card" }, empty("search", "Not found", h("p", {}, error.message), h("a", { class: "button", href: `/${kind}` }, "Back")))]
       : notice("bad", `${error.title}.`, error.message);
     show(page, drawn);
   }

@@ -23,7 +23,7 @@ export function training(page, name) {
   const draw = () => {
     const found = live.get("Training", name);
     if (!found) {
-      show(page, h("div", { class: "card" }, empty("search", `No training ${name}`, h("a", { class: "button", href: "/trainings" }, "All trainings"))));
+      show(page, h("h1", { class: "visually-hidden" }, "Trainings"), h("div", { class: "card" }, empty("search", `No training ${name}`, h("a", { class: "button", href: "/trainings" }, "All trainings"))));
       shown = "";
       return;
     }
