@@ -10,6 +10,7 @@ from types import FrameType
 
 from lykeion.adapters.local.children import LocalChildren
 from lykeion.adapters.local.front import Front
+from lykeion.adapters.local.home import CLOSE_IT
 from lykeion.adapters.local.kept_process import KeptProcess
 from lykeion.adapters.local.token import page_with_token, token_of
 from lykeion.adapters.registry import REGISTRY
@@ -34,6 +35,8 @@ def arguments(parser: ArgumentParser, _: str) -> None:
 def main(args: Namespace) -> int:
     with local(args.home) as platform, Up(platform, args.port, args.registry) as up:
         print(f"Lykeion is up at {up.front.url}   (home: {platform.home.root}; Ctrl-C stops it)", flush=True)
+        if exposure := platform.home.exposure:
+            say(f"lykeion up: {exposure}; {CLOSE_IT}")
         print(way_in(up.front.url, platform), flush=True)
         left_alone(platform)
         up.run()
