@@ -34,7 +34,7 @@ def shown(request: pytest.FixtureRequest, browser: Browser, site: Site) -> Itera
         has_touch=width == "360",
     )
     context.set_default_timeout(10_000)
-    yield context.new_page()
+    yield site.let_in(context).new_page()
     context.close()
 
 
@@ -126,6 +126,11 @@ def operations(page: Page, _: Site) -> None:
     expect(page.get_by_role("cell", name="follow", exact=True)).to_be_visible()
 
 
+def locked(page: Page, _: Site) -> None:
+    page.add_init_script("sessionStorage.setItem('lykeion-token', 'of another install')")
+    heading(page, "/trainings", "This tab may only search")
+
+
 STATES: dict[str, Callable[[Page, Site], None]] = {
     "search": started,
     "results": searched,
@@ -149,6 +154,7 @@ STATES: dict[str, Callable[[Page, Site], None]] = {
     "no pipelines": without_anything("/pipelines", "No pipelines yet"),
     "run": running_a_pipeline,
     "api": operations,
+    "locked": locked,
 }
 
 
