@@ -55,7 +55,7 @@ export function badge(text, tone = "", more = {}) {
 }
 
 // How far something is; with the role "meter", how much of something there is.
-export function meter(share, label, { tone = "", role = "progressbar", said: text } = {}) {
+export function meter(share, label, { tone = "", role = "progressbar", text } = {}) {
   const percent = Math.max(0, Math.min(100, Math.round(share * 100)));
   const said = { class: `meter ${tone}`, role, "aria-valuetext": text, "aria-label": label, "aria-valuemin": "0", "aria-valuemax": "100", "aria-valuenow": String(percent) };
   return h("div", said, h("span", { style: { width: `${percent}%` } }));

@@ -3,10 +3,10 @@
 
 const LONGEST = 4096; // characters of a command: what is longer is text
 const WORD = `[^\\x07\\x1b\\n\\x90\\x98\\x9c-\\x9f]{0,${LONGEST}}`;
-const COLOURS = "(?:\\x1b\\[|\\x9b)([0-?]*)([ -/]*)([@-~])"; // CSI; with "m" at its end it says how text looks
+const LOOK = "(?:\\x1b\\[|\\x9b)([0-?]*)([ -/]*)([@-~])"; // CSI; with "m" at its end it says how text looks
 const WORDS = `(?:\\x1b[\\]PX^_]|[\\x9d\\x90\\x98\\x9e\\x9f])${WORD}(?:\\x07|\\x1b\\\\|\\x9c)`; // titles, links, clipboards
 const SHORT = "\\x1b[ -/]*[0-~]";
-const COMMAND = new RegExp(`${COLOURS}|${WORDS}|${SHORT}`, "g");
+const COMMAND = new RegExp(`${LOOK}|${WORDS}|${SHORT}`, "g");
 const BEGUN = new RegExp(`(?:\\x1b(?:\\[[0-?]*[ -/]*|[ -/]*|[\\]PX^_]${WORD}\\x1b?)|\\x9b[0-?]*[ -/]*|[\\x9d\\x90\\x98\\x9e\\x9f]${WORD}\\x1b?|\\r)$`); // may go on
 const ODD = /[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]/g;
 const PLAIN = { colour: null, bold: false, italic: false, underline: false };

@@ -24,7 +24,9 @@ function draw(body) {
     return;
   }
   const rows = all.slice(0, SHOWN).map(row);
+  const focused = body.contains(document.activeElement) && document.activeElement.getAttribute("href");
   show(body, scrolling("Trainings", table(["Name", "State", "Steps", "Cache", "Took", "Started"], rows, [], true)), all.length > SHOWN && h("p", { class: "card-body muted small" }, `The ${SHOWN} newest of ${all.length}.`));
+  if (focused) body.querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
 }
 
 export function table(names, rows, numbers = [], isFolded = false) {
