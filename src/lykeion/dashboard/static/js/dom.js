@@ -1,5 +1,8 @@
 // Elements from values. Text is always text: nothing here reads HTML, so no item's title can become markup.
 
+import { at } from "./place.js";
+
+const LINKS = { href: true, src: true };
 const SVG = "http://www.w3.org/2000/svg";
 
 export function h(tag, given = {}, ...children) {
@@ -18,7 +21,7 @@ function fill(element, given, children) {
     else if (name === "data") Object.assign(element.dataset, value);
     else if (name === "class") element.setAttribute("class", value);
     else if (name in element && typeof value !== "string" && !(element instanceof SVGElement)) element[name] = value;
-    else element.setAttribute(name, value === true ? "" : value);
+    else element.setAttribute(name, value === true ? "" : name in LINKS && value.startsWith("/") ? at(value) : value);
   }
   element.append(...children.flat(Infinity).filter((child) => child !== undefined && child !== null && child !== false));
   return element;
