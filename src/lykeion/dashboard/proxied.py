@@ -5,7 +5,7 @@ X-Forwarded-… is believed of proxies that were named, and of nobody else: it i
 
 from collections.abc import Mapping
 from ipaddress import ip_address
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
@@ -43,13 +43,20 @@ class Proxied:
             **scope,
             "root_path": root,
             "path": path,
-            "raw_path": scope.get("raw_path") if path == scope["path"] else quote(path).encode(),
+            "raw_path": raw_below(scope.get("raw_path") or quote(scope["path"]).encode(), path, root),
             "headers": [*kept, *([(PREFIX, root.encode())] if root else [])],
         }
 
     def believes(self, scope: Scope) -> bool:
         address = ip_address(scope["client"][0]) if self.proxies and scope.get("client") else None
         return address is not None and any(address in network for network in self.proxies)
+
+
+def raw_below(raw: bytes, path: str, root: str) -> bytes:
+    """As it was written, where the prefix was written plainly: "%2F" in a name is no "/"."""
+    if below(raw.decode("latin-1"), root) != raw.decode("latin-1"):
+        return below(raw.decode("latin-1"), root).encode("latin-1")
+    return raw if unquote(raw) == path else quote(path).encode()
 
 
 def last(headers: Mapping[bytes, bytes], name: bytes) -> bytes:

@@ -2,6 +2,7 @@
 
 import asyncio
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from dashboard_calls import TOKEN, Platform
@@ -22,20 +23,22 @@ PUBLIC = {
 segments = st.lists(st.text("abcxyz019.-_~", min_size=1, max_size=6).filter(lambda one: one not in (".", "..")), max_size=3)
 
 
-def seen(headers: dict[str, str], client: str = "127.0.0.1", path: str = "/x", root: str = "", proxies: tuple[str, ...] = ()) -> Scope:
+def seen(
+    headers: dict[str, str], client: str = "127.0.0.1", path: str = "/x", root: str = "", proxies: tuple[str, ...] = (), raw: str = ""
+) -> Scope:
     """What is behind is asked, when this was asked of the port."""
     asked: list[Any] = []
 
     async def behind(scope: Scope, receive: Receive, send: Send) -> None:
         asked.append(scope)
 
-    raw = [(name.encode(), value.encode()) for name, value in {"host": "127.0.0.1:8470", **headers}.items()]
+    sent = [(name.encode(), value.encode()) for name, value in {"host": "127.0.0.1:8470", **headers}.items()]
     scope = {
         "type": "http",
         "scheme": "http",
         "path": path,
-        "raw_path": path.encode(),
-        "headers": raw,
+        "raw_path": (raw or path).encode(),
+        "headers": sent,
         "client": (client, 5),
         "root_path": "",
     }
@@ -77,6 +80,14 @@ def test_the_prefix_is_taken_away_once_wherever_it_was_left(prefix: list[str], r
     assert root_path_of(root + "/") == root
     found = seen({}, path=root + path, root=root)
     assert (found["path"], found["raw_path"].decode(), found["root_path"]) == (path, path, root)
+
+
+@pytest.mark.parametrize(
+    ("raw", "below_it"),
+    [("/lykeion/my%2Fx", "/my%2Fx"), ("/my%2Fx", "/my%2Fx"), ("/l%79keion/x", "/x"), ("/lykeion", "/"), ("/lykeions", "/lykeions")],
+)
+def test_what_is_escaped_in_a_path_stays_so(raw: str, below_it: str) -> None:
+    assert seen({}, path=unquote(raw), raw=raw, root="/lykeion")["raw_path"].decode() == below_it
 
 
 @pytest.mark.parametrize("text", ["/a b", "https://x/y", "/a//b", "/../x", "/%61", "/a?b"])
