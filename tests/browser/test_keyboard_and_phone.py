@@ -49,7 +49,7 @@ def test_a_page_is_left_by_its_navigation_without_a_mouse_and_the_content_can_be
     page.keyboard.press("Enter")
     assert page.evaluate(f"!!{FOCUSED}.closest('main') || location.hash === '#main'")
     page.goto("/models")
-    tab_to(page, "nav a[href='/trainings']")
+    tab_to(page, "nav a[href$='/trainings']")
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile("/trainings$"))
 

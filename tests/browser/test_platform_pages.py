@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from browser_site import Site
+from browser_site import Site, make_training
 from playwright.sync_api import Browser, Page, expect
 
 from lykeion.core.images.records import ImageRecord
@@ -23,14 +23,6 @@ PAGES = [
     "/pipelines",
     "/docs",
 ]
-
-
-def make_training(site: Site, name: str, status: TrainingStatus) -> Training:
-    spec = {"pipelineRef": {"name": "photo-search"}, "parameters": {"listings": "x.csv"}}
-    made = site.platform.resources.create(Training.model_validate({"metadata": {"name": name}, "spec": spec}))
-    kept = site.platform.resources.write_status(made.model_copy(update={"status": status}))
-    assert isinstance(kept, Training)
-    return kept
 
 
 def change(site: Site, training: Training, **fields: object) -> Training:

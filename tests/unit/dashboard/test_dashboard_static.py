@@ -3,6 +3,7 @@
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from urllib.parse import urljoin
 
 import pytest
 from dashboard_calls import Platform
@@ -51,7 +52,7 @@ def test_a_page_is_its_own_part_in_the_shell_of_all(page: Page) -> None:
     text = whole(page)
     assert "{{" not in text
     assert f"<title>{page.title}</title>" in text
-    assert f'src="/static/js/{page.script}"' in text
+    assert f'src="./static/js/{page.script}"' in text
     assert text.count("<main ") == text.count("</main>") == text.count("<nav ") == 1
 
 
@@ -59,8 +60,22 @@ def test_every_file_that_a_page_names_is_there() -> None:
     for page in HTML:
         for _, attributes in Reader(whole(page)).tags:
             for name in ("src", "href"):
-                if (attributes.get(name) or "").startswith("/static/"):
-                    assert (STATIC / str(attributes[name]).removeprefix("/static/")).is_file(), attributes
+                if (attributes.get(name) or "").startswith("./static/"):
+                    assert (STATIC / str(attributes[name]).removeprefix("./static/")).is_file(), attributes
+
+
+@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("prefix", ["", "/lykeion", "/a/b"])
+def test_what_a_page_names_is_found_below_whatever_prefix_it_is_served(platform: Platform, path: str, prefix: str) -> None:
+    """As the browser resolves it, where a proxy takes the prefix away and nobody told us of it."""
+    asked = path.replace("{name}", "one")
+    named = [attributes.get("src") or attributes.get("href") for _, attributes in Reader(platform.ask(asked).body.decode()).tags]
+    links = [link for link in named if link and not link.startswith("#")]
+    assert len(links) >= 10
+    for link in links:
+        resolved = urljoin(f"http://lab.example{prefix}{asked}", link).removeprefix("http://lab.example")
+        assert resolved.startswith(f"{prefix}/"), link
+        assert platform.ask(resolved.removeprefix(prefix)).status == 200, link
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: str(path.relative_to(STATIC)))

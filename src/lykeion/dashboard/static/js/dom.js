@@ -1,9 +1,18 @@
 // Elements from values. Text is always text: nothing here reads HTML, so no item's title can become markup, nor turn round what follows.
 
+import { at } from "./place.js";
 import { plain } from "./terminal.js";
 
+const LINKS = { href: true, src: true };
 const SVG = "http://www.w3.org/2000/svg";
 const READ_OUT = new Set(["alt", "aria-label", "title"]);
+
+// An attribute's text: links lead below our own root, and what is read out holds nothing that turns it round.
+function text(name, value) {
+  if (value === true) return "";
+  if (READ_OUT.has(name)) return plain(String(value));
+  return name in LINKS && value.startsWith("/") ? at(value) : value;
+}
 
 export function h(tag, given = {}, ...children) {
   return fill(document.createElement(tag), given, children);
@@ -21,7 +30,7 @@ function fill(element, given, children) {
     else if (name === "data") Object.assign(element.dataset, value);
     else if (name === "class") element.setAttribute("class", value);
     else if (name in element && typeof value !== "string" && !(element instanceof SVGElement)) element[name] = value;
-    else element.setAttribute(name, value === true ? "" : READ_OUT.has(name) ? plain(String(value)) : value);
+    else element.setAttribute(name, text(name, value));
   }
   element.append(...children.flat(Infinity).filter((child) => child !== undefined && child !== null && child !== false).map((child) => (typeof child === "string" ? plain(child) : child)));
   return element;

@@ -3,6 +3,7 @@
 import { get, part, send } from "../api.js";
 import { ask, badge, empty, h, icon, notice, show, toast } from "../dom.js";
 import { ago, between, duration, exactly } from "../format.js";
+import { at } from "../place.js";
 import { live } from "./live.js";
 import { stepRows } from "./steps.js";
 import { isOver, phaseBadge, phaseOf, pipelineOf, reasonOf, stepsOf } from "./words.js";
@@ -124,7 +125,7 @@ async function cancel(name) {
 
 async function again(name) {
   const made = await tried(() => send("POST", `/api/v1/trainings/${part(name)}:rerun`));
-  if (made) location.assign(`/trainings/${part(made.metadata.name)}`);
+  if (made) location.assign(at(`/trainings/${part(made.metadata.name)}`));
 }
 
 export async function tried(act) {
