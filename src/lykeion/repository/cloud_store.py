@@ -38,7 +38,7 @@ class CloudStore:
             self._unavailable("write", key, error)
         return True
 
-    def upload(self, key: str, chunks: Iterable[bytes]) -> None:
+    def upload(self, key: str, chunks: Iterable[bytes], *, executable: bool = False) -> None:  # noqa: ARG002 - an object has no mode
         try:
             self.store.put(key, iter(chunks), chunk_size=PART)
         except BaseError as error:
@@ -46,6 +46,9 @@ class CloudStore:
 
     def adopt(self, key: str, file: Path) -> bool:  # noqa: ARG002 - bytes must travel to a bucket
         return False
+
+    def make_folder(self, key: str) -> None:
+        """A bucket has keys only: the manifest says which folders there are."""
 
     def get(self, key: str) -> bytes:
         try:

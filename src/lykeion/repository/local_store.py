@@ -17,6 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
+from lykeion.core.content import is_executable
 from lykeion.durable import sync_folder
 from lykeion.errors import Invalid, NotFound, Unavailable
 
@@ -50,9 +51,9 @@ class LocalStore:
             beside.unlink()
         return True
 
-    def upload(self, key: str, chunks: Iterable[bytes]) -> None:
+    def upload(self, key: str, chunks: Iterable[bytes], *, executable: bool = False) -> None:
         target = self.file(key)
-        beside = self._write(chunks)
+        beside = self._write(chunks, executable)
         try:
             self._place(target, lambda: beside.replace(target))
         finally:
@@ -68,6 +69,10 @@ class LocalStore:
         finally:
             beside.unlink(missing_ok=True)  # also after the rename, which does nothing between two names of one file
         return True
+
+    def make_folder(self, key: str) -> None:
+        with writing(self.root):
+            make_folder(self.file(key))
 
     def get(self, key: str) -> bytes:
         try:
@@ -113,6 +118,9 @@ class LocalStore:
         folders: set[Path] = set()
         for key in keys:
             path = self.file(key)
+            if path.is_dir():
+                folders.update(Path(above) for above, _, _ in os.walk(path))
+                continue
             try:
                 path.unlink(missing_ok=True)
             except OSError as error:
@@ -164,7 +172,7 @@ class LocalStore:
             self._sweep()
         return self.root / STAGING / uuid4().hex
 
-    def _write(self, chunks: Iterable[bytes]) -> Path:
+    def _write(self, chunks: Iterable[bytes], executable: bool = False) -> Path:
         """A synced file beside, read-only: what is published does not change. What `chunks` raises passes, and nothing stays."""
         beside = self._beside()
         with writing(self.root):
@@ -174,7 +182,7 @@ class LocalStore:
                 with writing(self.root):
                     write_all(handle, chunk)
             with writing(self.root):
-                os.fchmod(handle, 0o444)
+                os.fchmod(handle, 0o555 if executable else 0o444)
                 os.fsync(handle)
         except BaseException:
             beside.unlink()
@@ -191,7 +199,8 @@ def cloned(file: Path, to: Path) -> bool:
         with file.open("rb") as source:
             handle = os.open(to, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             fcntl.ioctl(handle, FICLONE, source.fileno())
-        os.fchmod(handle, 0o444)
+            executable = is_executable(os.fstat(source.fileno()).st_mode)
+        os.fchmod(handle, 0o555 if executable else 0o444)
         os.fsync(handle)
     except OSError:  # another file system, or one that cannot do it
         to.unlink(missing_ok=True)
