@@ -1,6 +1,7 @@
 """One suite for every object store: what the repository needs of them."""
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -12,7 +13,7 @@ from uuid import uuid4
 
 import pytest
 
-from lykeion.errors import Invalid, NotFound, Unavailable
+from lykeion.errors import Invalid, NotFound, Refused, Unavailable
 from lykeion.ports import ObjectStore
 from lykeion.repository import Repository, open_store
 from lykeion.testing.storage import MemoryStore
@@ -119,6 +120,29 @@ def test_where_objects_are_files_a_program_is_one_and_an_empty_folder_goes_with_
     assert read(store, "a/run") == b"#!/bin/sh"
     store.delete(["a/run", "a/text", "a"])
     assert list(store.names("")) == []
+
+
+@pytest.mark.parametrize(
+    ("bucket", "secret", "told"),
+    [
+        ("nowhere", "lykeion-secret", "there is no such bucket (NoSuchBucket"),
+        ("bucket", "wrong", "access is denied (SignatureDoesNotMatch"),
+    ],
+)
+def test_a_bucket_that_says_no_is_told_from_one_that_does_not_answer(s3: str, monkeypatch, bucket: str, secret: str, told: str) -> None:
+    assert s3 == "s3://bucket"
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", secret)
+    store = open_store(f"s3://{bucket}")
+    asked = [
+        lambda: store.put("a", b"x"),
+        lambda: store.create("a", b"x"),
+        lambda: store.upload("a", [b"x"]),
+        lambda: store.names(""),
+        lambda: list(store.list("")),
+    ]
+    for ask in asked:
+        with pytest.raises(Refused, match=re.escape(told)):
+            ask()
 
 
 def test_an_empty_store_is_empty(store: ObjectStore) -> None:

@@ -24,7 +24,7 @@ from lykeion.components.base import Component, Input, Output, Step, Window, argu
 from lykeion.components.loading import SourceChanged, expect, load
 from lykeion.core.content import legible
 from lykeion.core.pipelines.contract import ERROR_FILE, RESULT_FILE, StepFile
-from lykeion.errors import Invalid, LykeionError
+from lykeion.errors import Invalid, LykeionError, Refused
 
 Seal = Callable[[str, StepFile, int | None], None]  # folder, step, partition: makes what lies in the folder whole, as the last act
 
@@ -188,7 +188,7 @@ def report(error: BaseException, staging: Path) -> int:
         "type": type(error).__name__,
         "message": message_of(error),
         "traceback": "".join(lines),
-        "retryable": not isinstance(error, ImportError | SyntaxError | NotImplementedError | SourceChanged | Invalid),
+        "retryable": not isinstance(error, ImportError | SyntaxError | NotImplementedError | SourceChanged | Invalid | Refused),
     }
     with suppress(OSError):
         write_atomically(staging / ERROR_FILE, json.dumps(legible(said)))

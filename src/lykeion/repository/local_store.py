@@ -8,6 +8,7 @@ A large file is not copied where that can be helped: it becomes an object as a c
 where it is read-only to everybody as outputs of steps are, as a second name of the same file.
 """
 
+import errno
 import fcntl
 import os
 import stat
@@ -19,12 +20,13 @@ from uuid import uuid4
 
 from lykeion.core.content import is_executable
 from lykeion.durable import sync_folder
-from lykeion.errors import Invalid, NotFound, Unavailable
+from lykeion.errors import Invalid, NotFound, Refused, Unavailable
 
 CHUNK = 1 << 20
 RETRIES = 100
 STAGING = ".staging"
 LEFT = 86400.0  # seconds
+FOR_GOOD = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ENAMETOOLONG)
 FICLONE = 0x40049409  # linux/fs.h
 
 
@@ -40,7 +42,7 @@ class LocalStore:
 
     def create(self, key: str, data: bytes) -> bool:
         target = self.file(key)
-        if target.exists():
+        if os.path.exists(target):  # False where nobody may look: writing will say so
             return False
         beside = self._write((data,))
         try:
@@ -80,7 +82,7 @@ class LocalStore:
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
             raise NotFound(f"{self.root} has no {key}") from error
         except OSError as error:
-            raise Unavailable(f"cannot read {self.file(key)}: {error.strerror}") from error
+            raise failure(f"cannot read {self.file(key)}", error) from error
 
     def read(self, key: str, start: int = 0) -> Iterator[bytes]:
         try:
@@ -88,7 +90,7 @@ class LocalStore:
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
             raise NotFound(f"{self.root} has no {key}") from error
         except OSError as error:
-            raise Unavailable(f"cannot read {self.file(key)}: {error.strerror}") from error
+            raise failure(f"cannot read {self.file(key)}", error) from error
         with stream:
             stream.seek(start)
             while chunk := stream.read(CHUNK):
@@ -111,7 +113,7 @@ class LocalStore:
         except (FileNotFoundError, NotADirectoryError):
             return []
         except OSError as error:
-            raise Unavailable(f"cannot read {self.file(prefix)}: {error.strerror}") from error
+            raise failure(f"cannot read {self.file(prefix)}", error) from error
 
     def delete(self, keys: Iterable[str]) -> None:
         """Folders that become empty go with what was in them."""
@@ -124,7 +126,7 @@ class LocalStore:
             try:
                 path.unlink(missing_ok=True)
             except OSError as error:
-                raise Unavailable(f"cannot delete {path}: {error.strerror}") from error
+                raise failure(f"cannot delete {path}", error) from error
             folders.add(path.parent)
         for folder in sorted(folders, reverse=True):
             remove_empty(folder, self.root)
@@ -148,7 +150,7 @@ class LocalStore:
             except FileExistsError:
                 raise
             except OSError as error:
-                raise Unavailable(f"cannot write {target}: {error.strerror}") from error
+                raise failure(f"cannot write {target}", error) from error
             with suppress(FileNotFoundError):  # deleted again already
                 sync_folder(target.parent)
             return
@@ -234,7 +236,14 @@ def writing(root: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise Unavailable(f"cannot write to {root}: {error.strerror}") from error
+        raise failure(f"cannot write to {root}", error) from error
+
+
+def failure(what: str, error: OSError) -> Unavailable:
+    """`what` ("cannot write X") and why; Refused where it will not go better next time."""
+    if error.errno in FOR_GOOD:
+        return Refused(f"{what}: {error.strerror}; trying again does not help: give yourself the right to it, or use another folder")
+    return Unavailable(f"{what}: {error.strerror}")
 
 
 def make_folder(folder: Path) -> None:

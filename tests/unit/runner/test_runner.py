@@ -129,6 +129,16 @@ def test_what_a_component_says_on_purpose_is_told_without_a_traceback_and_not_tr
     assert capfd.readouterr().err == "the price of a is no number\n"
 
 
+@pytest.mark.parametrize(("kind", "again"), [("Refused", False), ("Unavailable", True)])
+def test_a_store_that_says_no_is_not_worth_another_try_and_one_that_does_not_answer_is(file, seal, tmp_path, kind, again):
+    (tmp_path / "mine.py").write_text(
+        f"from lykeion import component\nfrom lykeion.errors import {kind}\n@component\ndef go():\n    raise {kind}('access is denied')\n"
+    )
+    assert runner.run(file("go", outputs=()), seal) == FAILED
+    told = json.loads((tmp_path / "staging" / "error.json").read_text())
+    assert (told["type"], told["message"], told["retryable"]) == (kind, "access is denied", again)
+
+
 def test_a_missing_package_is_not_worth_another_try(file, seal, tmp_path):
     given = file("bad")
     (tmp_path / "mine.py").write_text("import no_such_thing_at_all\n")
