@@ -32,7 +32,10 @@ LONGEST = 300.0  # seconds for importing all components of a pipeline
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A component whose source was read. `reference` has an absolute path where it names a file. `home`: what `files=` is relative to."""
+    """A component whose source was read. `reference` has an absolute path where it names a file. `home`: what `files=` is relative to.
+
+    `function`: "module:function". A pickle says so of which module it is; under another name, one that was kept could not be read.
+    """
 
     reference: str
     function: str
@@ -123,14 +126,14 @@ class Reader:
             if not file.is_file():
                 raise self.no_file(component, file)
             closure = self.modules(file.parent, self.folder).closure(Source(file), "", "")
-            return Found(f"{file}:{function}", function, file.parent, closure, self.environment_of(closure))
+            return Found(f"{file}:{function}", f"{file.stem}:{function}", file.parent, closure, self.environment_of(closure))
         modules = self.modules(self.folder)
         source, library = self.module(modules, component, where)
         if library:
             closure = Closure({"": sha256(source.file.read_bytes()).hexdigest()}, [source.file], {where.partition(".")[0]})
         else:
             closure = modules.closure(source, where if source.folder else where.rpartition(".")[0], where)
-        return Found(component, function, source.file.parent, closure, self.environment_of(closure))
+        return Found(component, component, source.file.parent, closure, self.environment_of(closure))
 
     def modules(self, *roots: Path) -> Modules:
         return self.finders.setdefault(roots, Modules(roots, self.imports))
