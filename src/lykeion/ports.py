@@ -160,10 +160,13 @@ class ObjectStore(Protocol):
 
 
 class Components(Protocol):
-    def describe_all(self, folder: str, components: Sequence[str], lock: Path | None = None) -> Mapping[str, Signature]:
+    def describe_all(
+        self, folder: str, components: Sequence[str], lock: Path | None = None, *, runs_here: bool = True
+    ) -> Mapping[str, Signature]:
         """What components say of themselves, their code's identity with it. `folder` is the pipeline's, `lock` its requirements.
 
-        Raises Invalid, with every problem, where one cannot be found, cannot be imported, or is no component.
+        Raises Invalid, with every problem, where one cannot be found, cannot be imported, or is no component; and where they are to run
+        here (`runs_here`: not in an image that holds what is locked) with other packages than `lock` says.
         """
 
 

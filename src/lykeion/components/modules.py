@@ -23,7 +23,7 @@ PLATFORM = Path(__file__).parents[1]  # .../lykeion
 FOLLOWED = ("lykeion.components.", "lykeion.search", "lykeion.core.search")
 SDK = frozenset(
     f"lykeion.components.{name}"
-    for name in ("authored", "base", "catalogue", "describe", "installed", "kept", "loading", "modules", "runner")
+    for name in ("authored", "base", "catalogue", "describe", "installed", "kept", "loading", "locked", "modules", "runner")
 )
 LIBRARIES = frozenset({"site-packages", "dist-packages"})
 SUFFIXES = (*EXTENSION_SUFFIXES, ".py")

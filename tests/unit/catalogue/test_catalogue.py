@@ -138,9 +138,9 @@ def test_modules_that_change_places_are_another_component(catalogue: Catalogue, 
 
 def test_the_lock_decides_by_its_content(catalogue: Catalogue, pipeline: Path, tmp_path: Path) -> None:
     one, same, other = tmp_path / "a.lock", tmp_path / "b.lock", tmp_path / "c.lock"
-    one.write_text("numpy==2.1")
-    same.write_text("numpy==2.1")
-    other.write_text("numpy==2.2")
+    one.write_text("not-reached==2.1")
+    same.write_text("not-reached==2.1")
+    other.write_text("not-reached==2.2")
     identities = [catalogue.describe(str(pipeline), FILE, lock).identity for lock in (None, one, same, other)]
     assert identities[1] == identities[2]
     assert len(set(identities)) == 3
