@@ -36,7 +36,7 @@ EXTRAS = {
     "serve": ("starlette", "uvicorn", "prometheus_client", "msgspec"),
     "search": ("numpy", "pyarrow", "faiss", "onnxruntime", "grpc", "PIL"),
     "learn": ("numpy", "pyarrow", "sklearn", "skops"),
-    "images": ("urllib3", "zstandard", "cryptography", "packaging", "uv"),
+    "images": ("urllib3", "zstandard", "cryptography", "uv"),
 }
 
 
