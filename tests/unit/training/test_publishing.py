@@ -15,14 +15,15 @@ from lykeion.testing.engine import InstantEngine, succeeded
 TWO = pipeline({"name": "a"}, {"name": "b"}, publish=[{"output": "b.out", "model": "second"}, {"output": "a.out", "model": "first"}])
 
 
-def failing(times: int):
+def failing(times: int, *, hopeless: bool = False):
     """The first `times` attempts to publish fail."""
     left = [times]
 
     def outcome(task, now):
         if task.steps[0].step.startswith("publish") and left[0]:
             left[0] -= 1
-            return Child(task.name, "Task", "Failed", reason="Error", message="the store does not answer", started=now, finished=now)
+            told = "the store does not answer"
+            return Child(task.name, "Task", "Failed", "Error", told, hopeless=hopeless, started=now, finished=now)
         return succeeded(task, now)
 
     return outcome
@@ -55,6 +56,14 @@ def test_a_store_that_does_not_answer_is_asked_again_after_a_pause(times, phase,
     if phase == "Failed":
         assert over.status.conditions[0].message == "publishing b.out as second: the store does not answer"
         assert over.status.published == ()
+
+
+def test_a_store_that_says_no_is_not_asked_again():
+    engine = InstantEngine(failing(9, hopeless=True))
+    over = engine.run(training(TWO))
+    assert over.status.phase == "Failed"
+    assert engine.ran().count("publish-second") == 1
+    assert engine.now == NOON
 
 
 def test_a_pause_that_is_over_is_over_however_late_we_look():
