@@ -18,7 +18,8 @@ from lykeion.components.base import PARTITIONS, Choice, Input, Output, Range, St
 from lykeion.components.extractors import EXTRACTORS, prepared
 from lykeion.components.feature_cache import FEATURE, REFUSED, Raw, features_folder, read, refused_folder
 from lykeion.components.item_cache import PictureStore, SegmentWriter, digests, find, read_table, write_table
-from lykeion.components.tables import FEATURE_COLUMNS, FEATURES_FILE, PICTURES_FILE, Features, Pictures, Quarantine, Space
+from lykeion.components.quarantine import Quarantine
+from lykeion.components.tables import FEATURE_COLUMNS, FEATURES_FILE, PICTURES_FILE, Features, Pictures, Space
 from lykeion.search.extractor import NETWORK, Device, Extractor, ExtractorDescription
 from lykeion.search.picture import PictureError
 from lykeion.search.space_fit import fit

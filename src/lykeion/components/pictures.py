@@ -20,8 +20,9 @@ import pyarrow as pa
 from lykeion.components.base import PARTITIONS, Input, Output, Step, component
 from lykeion.components.catalogue_root import catalogue_root
 from lykeion.components.item_cache import DIGEST, PictureStore, SegmentWriter, digests, find, write_table
+from lykeion.components.quarantine import Quarantine
 from lykeion.components.stat_digests import Stat, StatDigests
-from lykeion.components.tables import PICTURE_COLUMNS, PICTURES_FILE, Items, Pictures, Quarantine, read_items, rows_of_partition
+from lykeion.components.tables import PICTURE_COLUMNS, PICTURES_FILE, Items, Pictures, read_items, rows_of_partition
 from lykeion.search.picture import MOST_BYTES, Header, PictureError, header
 
 FACTS_FOLDER = "picture-facts/1"  # raise it when a picture that was refused would now be taken, or the other way round

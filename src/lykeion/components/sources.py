@@ -17,8 +17,9 @@ from lykeion.components.listings import Listing, Rejected
 from lykeion.components.listings_csv import csv_listings
 from lykeion.components.listings_folder import folder_listings
 from lykeion.components.listings_parquet import parquet_listings
+from lykeion.components.quarantine import Quarantine
 from lykeion.components.stat_digests import StatDigests
-from lykeion.components.tables import Items, Quarantine
+from lykeion.components.tables import Items
 from lykeion.errors import Invalid
 
 __all__ = ["fingerprint", "listings"]
