@@ -54,7 +54,7 @@ def listings(items: Output[Items], *, uri: Uri, step: Step) -> None:
         seen: set[str] = set()
         for row, listing in enumerate(read(path), start=1):
             if isinstance(listing, Rejected):
-                bad.add(listing.reason, item=listing.id, row=row, value=listing.value)
+                bad.add(listing.reason, item=listing.id, row=row, line=listing.line, value=listing.value)
             elif listing.id in seen:
                 bad.add("another item above has this id", item=listing.id, row=row, value=listing.id)
             else:
