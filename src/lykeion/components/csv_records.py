@@ -138,7 +138,7 @@ class Records:
         self.before = self.line + lost - 1
         self.again.extendleft(reversed(self.taken[lost:]))
         self.reread += ends[-1]
-        text = self.taken[lost - 1]
+        text = self.taken[lost - 1].strip()
         self.taken.clear()
         return Broken(self.before, values, reason, text)
 
