@@ -10,6 +10,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from itertools import count, islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -133,7 +134,8 @@ def while_there(folders: Iterable[Path]) -> Iterator[Path]:
 
 
 def lines_of(file: Path) -> Iterator[bytes]:
-    with file.open("rb") as lines:
+    """None where the output is freed just now."""
+    with suppress(FileNotFoundError), file.open("rb") as lines:
         yield from lines
 
 
