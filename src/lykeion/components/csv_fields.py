@@ -40,6 +40,11 @@ def is_sound(found: Sequence[Field]) -> bool:
     return all(field.is_sound for field in found)
 
 
+def is_torn_apart(field: Field) -> bool:
+    """Whether its quotes hold line ends and close where no field ends: they may be those of two fields."""
+    return not (field.is_sound or field.is_open) and ("\n" in field.value or "\r" in field.value)
+
+
 @lru_cache(maxsize=16)
 def pattern(delimiter: str) -> re.Pattern[str]:
     """Either quotes (after blanks; two of them inside mean one) and what follows them, or a text without."""

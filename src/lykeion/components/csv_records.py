@@ -12,12 +12,13 @@ from functools import partial
 from itertools import accumulate, chain
 from typing import NamedTuple, TextIO
 
-from lykeion.components.csv_fields import Field, fields, is_sound
+from lykeion.components.csv_fields import Field, fields, is_sound, is_torn_apart
 
 LONGEST_FIELD = 1_000_000  # characters
 LONGEST_RECORD = 4_000_000
 MOST_REREAD = 64_000_000  # characters that are read twice for the sake of open quotes; then a record may have no more than
 SHORT_RECORD = 8_000
+LOOKED_AT = 3  # lines of a record, while its quotes are looked at with each further line
 
 OPEN = 'a quote opens in it and is not closed (close it; a quote that is meant is written as two, in a field between quotes: "27"" screen")'
 
@@ -98,7 +99,7 @@ class Records:
             size = size + len(line) if taken else len(line)
             if len(line) >= LONGEST_RECORD:
                 self.pass_over_the_rest(line)
-            if taken and (size > longest or self.may_be_row(line, self.rows.are_certain)):
+            if taken and (size > longest or self.is_swallowed(line)):
                 again.appendleft(line)
                 raise Swallowed
             taken.append(line)
@@ -109,8 +110,15 @@ class Records:
         while line and not line.endswith(("\n", "\r")):
             line = self.file.readline(LONGEST_RECORD)
 
+    def is_swallowed(self, line: str) -> bool:
+        """Whether a line that comes while a quote is open is a row for sure, or makes no sense as what it would be else."""
+        if not self.is_long_enough(line):
+            return False
+        is_torn = len(self.taken) <= LOOKED_AT and any(map(is_torn_apart, fields("".join([*self.taken, line]), self.delimiter)))
+        return is_torn or self.may_be_row(line, self.rows.are_certain)
+
     def may_be_row(self, line: str, judge: Callable[[Sequence[str]], bool] = bool) -> bool:
-        if line.count(self.delimiter) < self.rows.least - 1:
+        if not self.is_long_enough(line):
             return False
         found = fields(line, self.delimiter)
         return is_sound(found) and self.rows.fit(found) and judge([field.value for field in found])
@@ -122,18 +130,23 @@ class Records:
         """Whether a record that spans lines, or that the end of the file has cut short, seems to hold rows between its quotes."""
         if self.has_ended:
             return True
-        if not any(map(self.may_be_row, self.taken[1:])):
+        if not any(map(self.is_long_enough, self.taken[1:])):
             return False
         found = self.fields()
-        return not (is_sound(found) and (self.rows.fit(found) or self.rows.least < 3))
+        if not is_sound(found):
+            return True
+        return not self.rows.fit(found) and self.rows.least > 2 and any(map(self.may_be_row, self.taken[1:]))
+
+    def is_long_enough(self, line: str) -> bool:
+        return line.count(self.delimiter) >= self.rows.least - 1
 
     def broken(self, reason: str) -> Broken:
         """The lines up to the one in which a quote opens are given up; those behind it are read again."""
         self.span = len(self.taken)
         found, ends = self.fields(), list(accumulate(map(len, self.taken)))
-        spanning = [field for field in found if bisect_right(ends, field.start) < bisect_right(ends, field.end - 1)]
-        guilty = [field for field in found if field.is_open] or spanning
-        lost = bisect_right(ends, guilty[0].start) + 1 if guilty else len(self.taken)
+        spanning = (field for field in found if bisect_right(ends, field.start) < bisect_right(ends, field.end - 1))
+        guilty = next((field for field in found if field.is_open or is_torn_apart(field)), None) or next(spanning, None)
+        lost = bisect_right(ends, guilty.start) + 1 if guilty else len(self.taken)
         values = [field.value for field in fields("".join(self.taken[:lost]), self.delimiter)]
         self.before = self.line + lost - 1
         self.again.extendleft(reversed(self.taken[lost:]))

@@ -49,7 +49,7 @@ def extract(
     is_bad = pc.is_in(table["digest"], value_set=digests(sorted(reasons)))
     with Quarantine(features.path) as bad:
         for row in table.filter(is_bad).to_pylist():
-            bad.add(reasons[row["digest"]], item=row["item"], picture=row["digest"].hex())
+            bad.add(reasons[row["digest"]], item=row["item"], picture=row["digest"].hex(), number=row["number"])
     kept = table.filter(pc.invert(is_bad)).select(FEATURE_COLUMNS.names)
     write_table(features.path / FEATURES_FILE, kept)
     description.write_description(features.path)

@@ -39,7 +39,7 @@ class Quarantine:
         return self.counts.total()
 
     def add(self, reason: str, **about: Any) -> None:
-        """about: `item`, and `picture` (its path or digest), or `row`, `line` and `value`, as far as they are known."""
+        """about: `item`, and `picture` (a path, or a digest with its `number`), or `row`, `line` and `value`, as far as they are known."""
         self.file.write(json.dumps({**about, "reason": reason}, ensure_ascii=False, default=str) + "\n")
         kind = kind_of(about)
         counted = (kind, in_general(reason))
@@ -165,9 +165,10 @@ def entry(step: str, about: Mapping[str, Any]) -> Entry:
 
 
 def what_of(about: Mapping[str, Any]) -> str:
-    """ "a/b.jpg", "line 3: cheap", "row 7"."""
+    """ "a/b.jpg", "its picture 2" (of which only the digest is known), "line 3: cheap", "row 7"."""
     if picture := about.get("picture"):
-        return str(picture)
+        number = about.get("number")  # 0 is an item's first
+        return str(picture) if not isinstance(number, int) else f"its picture {number + 1}"
     place = next((f"{name} {about[name]}" for name in ("line", "row") if about.get(name)), "")
     value = about.get("value")
     shown = "" if value in (None, "") else str(value)[:LONGEST]

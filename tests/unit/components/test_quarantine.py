@@ -50,11 +50,11 @@ def test_what_was_set_aside_is_named_as_its_owner_knows_it(tmp_path: Path) -> No
         ("twice", {"item": "7", "row": 4, "value": ""}),
         ("damaged", {"item": "8", "picture": "a/b.jpg"}),
         ("none", {"item": "9", "picture": None}),
-        ("damaged", {"item": None, "picture": "ab" * 32}),
+        ("damaged", {"item": None, "picture": "ab" * 32, "number": 1}),
     ]
     write(tmp_path / "k" / "out", things)
     told = entries(tmp_path, [("s", "k")], 0, 10)
-    assert [each.what for each in told] == ["line 9: cheap", "row 4", "a/b.jpg", "", "ab" * 32]
+    assert [each.what for each in told] == ["line 9: cheap", "row 4", "a/b.jpg", "", "its picture 2"]
     assert [each.digest for each in told] == ["", "", "", "", "ab" * 32]
     assert [each.kind for each in reasons(tmp_path, [("s", "k")])] == ["picture", "row", "row", "item"]
 
