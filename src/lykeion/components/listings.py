@@ -97,6 +97,8 @@ def listing(row: Mapping[str, Any]) -> Listing | Rejected:
 
 
 def text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
     if value is None:
         return ""
     if isinstance(value, bytes):
