@@ -30,6 +30,7 @@ COMMANDS = {
     "cancel": Command("trainings", "cancel a Training"),
     "explain": Command("explain", "say which steps would run, and which part of the key differs from before"),
     "logs": Command("logs", "show what the steps of a Training, or a service, printed"),
+    "quarantine": Command("quarantine", "list the rows and pictures that the steps of a Training set aside, and why"),
     "apply": Command("resources", "create or change resources from YAML files"),
     "get": Command("resources", "list resources, or show some"),
     "describe": Command("resources", "show one resource with its conditions and events"),

@@ -12,6 +12,8 @@ from lykeion.cli.driving import wait_for
 from lykeion.cli.files import pipeline_to_run
 from lykeion.cli.follow import Progress
 from lykeion.cli.printing import emit, say, span
+from lykeion.cli.quarantine import counted, summary
+from lykeion.components.quarantine import Reason
 from lykeion.core.pipelines.names import training_name
 from lykeion.core.resources import Metadata, PipelineRef, Training, TrainingSpec
 from lykeion.core.resources.metadata import SOURCE_FILE
@@ -81,8 +83,14 @@ def finish(platform: Platform, name: str, args: Namespace) -> int:
         emit({"training": name, "phase": "Pending"}, args.output, f"training/{name} created")
         return 0
     training = ended(platform, name, args.quiet)
-    emit(result(training), args.output, told(training))
+    tell(platform, training, args.output)
     return exit_code(training)
+
+
+def tell(platform: Platform, training: Training, output: str) -> None:
+    """What came of a Training, with what its steps set aside."""
+    aside = counted(platform, training)
+    emit(result(training, aside), output, "\n".join([told(training), *summary(training.name, aside)]))
 
 
 def ended(platform: Platform, name: str, quiet: bool) -> Training:
@@ -102,7 +110,7 @@ def exit_code(training: Training) -> int:
     return {"Succeeded": 0, "Cancelled": 130}.get(training.status.phase, [*reasons, 1][0])
 
 
-def result(training: Training) -> dict[str, Any]:
+def result(training: Training, aside: Collection[Reason]) -> dict[str, Any]:
     """What `-o json` prints; others script against these keys."""
     return {
         "training": training.name,
@@ -126,6 +134,7 @@ def result(training: Training) -> dict[str, Any]:
             {"model": one.model, "version": one.version, "output": one.output, "alias": one.moved, "whyNot": one.why_not}
             for one in training.status.published
         ],
+        "setAside": [{"step": one.step, "kind": one.kind, "reason": one.reason, "total": one.total} for one in aside],
     }
 
 
@@ -160,7 +169,7 @@ def alone(platform: Platform, pipeline: str, parameters: dict[str, Any], args: N
     if before:
         training = ended(platform, create(platform, pipeline, parameters, before, args.file).name, args.quiet)
         if training.status.phase != "Succeeded":
-            emit(result(training), args.output, told(training))
+            tell(platform, training, args.output)
             return exit_code(training)
     folder = run_alone(platform, pipeline, parameters, args.step)
     emit(

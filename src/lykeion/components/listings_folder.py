@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from lykeion.components.listings import BadValue, Listing, Rejected, checked_id
+from lykeion.components.listings import BadValue, Listing, Rejected, checked_id, composed
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".png", ".gif", ".webp", ".bmp", ".tif", ".tiff", ".avif"})
 
@@ -38,4 +38,4 @@ def as_item(folder: Path, path: str) -> Listing | Rejected:
         reason = error.reason if isinstance(error, BadValue) else "its name is not UTF-8"
         return Rejected(os.fsencode(relative).decode("utf-8", "replace"), reason)
     title = " ".join(os.path.splitext(name)[0].replace("_", " ").replace("-", " ").split())
-    return Listing(identity, title, category=os.path.basename(place), pictures=(path,))
+    return Listing(identity, composed(title), category=composed(os.path.basename(place)), pictures=(path,))

@@ -18,10 +18,11 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from lykeion.components.base import PARTITIONS, Input, Output, Step, component
-from lykeion.components.catalogue_root import catalogue_root
+from lykeion.components.catalogue_root import catalogue_root, on_disk
 from lykeion.components.item_cache import DIGEST, PictureStore, SegmentWriter, digests, find, write_table
+from lykeion.components.quarantine import Quarantine
 from lykeion.components.stat_digests import Stat, StatDigests
-from lykeion.components.tables import PICTURE_COLUMNS, PICTURES_FILE, Items, Pictures, Quarantine, read_items, rows_of_partition
+from lykeion.components.tables import PICTURE_COLUMNS, PICTURES_FILE, Items, Pictures, read_items, rows_of_partition
 from lykeion.search.picture import MOST_BYTES, Header, PictureError, header
 
 FACTS_FOLDER = "picture-facts/1"  # raise it when a picture that was refused would now be taken, or the other way round
@@ -119,7 +120,7 @@ def locate(path: str, top: str) -> str:
     """The real path of a picture, links followed. Raises Refused where it is not a file of the catalogue's folder."""
     if path.startswith(REMOTE):
         raise Refused("remote pictures come with a later version: copy it beside the listings, and name the copy")
-    folder, name = os.path.split(os.path.normpath(os.path.join(top, path)))
+    folder, name = os.path.split(on_disk(os.path.normpath(os.path.join(top, path))))
     real = os.path.join(real_folder(folder), name)
     if os.path.islink(real):
         real = os.path.realpath(real)

@@ -17,8 +17,9 @@ from lykeion.components.listings import Listing, Rejected
 from lykeion.components.listings_csv import csv_listings
 from lykeion.components.listings_folder import folder_listings
 from lykeion.components.listings_parquet import parquet_listings
+from lykeion.components.quarantine import Quarantine
 from lykeion.components.stat_digests import StatDigests
-from lykeion.components.tables import Items, Quarantine
+from lykeion.components.tables import Items
 from lykeion.errors import Invalid
 
 __all__ = ["fingerprint", "listings"]
@@ -53,7 +54,7 @@ def listings(items: Output[Items], *, uri: Uri, step: Step) -> None:
         seen: set[str] = set()
         for row, listing in enumerate(read(path), start=1):
             if isinstance(listing, Rejected):
-                bad.add(listing.reason, item=listing.id, row=row, value=listing.value)
+                bad.add(listing.reason, item=listing.id, row=row, line=listing.line, value=listing.value)
             elif listing.id in seen:
                 bad.add("another item above has this id", item=listing.id, row=row, value=listing.id)
             else:

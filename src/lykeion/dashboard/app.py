@@ -11,7 +11,7 @@ from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from lykeion.dashboard import api, images, models, openapi, pages, pictures, standing
+from lykeion.dashboard import api, images, models, openapi, pages, pictures, quarantine, standing
 from lykeion.dashboard.context import Context, State, Store
 from lykeion.dashboard.events import Hub
 from lykeion.dashboard.problems import answer_error, answer_http, answer_unexpected
@@ -38,6 +38,7 @@ ROUTES = [
     *pictures.ROUTES,
     *models.ROUTES,
     *images.ROUTES,
+    *quarantine.ROUTES,
     *api.RESOURCE_ROUTES,
     *standing.ROUTES,
     *openapi.ROUTES,

@@ -55,6 +55,9 @@ PATHS: dict[str, dict[str, Any]] = {
             "trainings", "A step's log", query={"follow": "1: stay until the step ends", "tail": "bytes of its end, 65536 unless told"}
         )
     },
+    f"{V1}/trainings/{{name}}/quarantine": {
+        "get": operation("trainings", "The rows and pictures that its steps set aside, and why; how many for which reason", query=PAGE)
+    },
     f"{V1}/image-builder/log": {
         "get": operation("models", "What the image builder printed", query={"tail": "bytes of its end, 65536 unless told"})
     },

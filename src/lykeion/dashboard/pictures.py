@@ -7,7 +7,7 @@ import re
 from io import BytesIO
 from pathlib import Path
 
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -61,6 +61,7 @@ def shrink(source: Path, size: int) -> bytes:
             if picture.width * picture.height > LARGEST:
                 raise Corrupt(f"{source.name}: {picture.width} × {picture.height} pixels are too many to show")
             picture.draft("RGB", (size, size))
+            what_there_is(picture)
             upright = ImageOps.exif_transpose(picture)
             has_alpha = "A" in upright.getbands() or "transparency" in upright.info
             shown = upright.convert("RGBA" if has_alpha else "RGB")
@@ -69,6 +70,16 @@ def shrink(source: Path, size: int) -> bytes:
     except (OSError, UnidentifiedImageError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise Corrupt(f"{source.name}: it cannot be shown: {error}") from error
     return kept.getvalue()
+
+
+def what_there_is(picture: ImageFile.ImageFile) -> None:
+    """Decode it; of one that breaks off, what came before: so a person sees which picture was set aside. Raises what Pillow does."""
+    try:
+        picture.load()
+    except OSError:
+        is_begun, picture.tile = bool(picture.tile), []
+        if not is_begun or picture.getbbox() is None:
+            raise
 
 
 async def show(request: Request) -> Response:

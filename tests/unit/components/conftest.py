@@ -11,7 +11,7 @@ from PIL import Image
 
 from lykeion.components import features, pictures, sources
 from lykeion.components.base import Input, Output, Step, partition_name
-from lykeion.components.tables import quarantined
+from lykeion.components.quarantine import quarantined
 
 PARTITIONS = 4
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 
 import pytest
 
@@ -186,3 +187,25 @@ def test_a_damaged_picture_in_the_cache_is_found_by_its_digest_and_removed(tmp_p
 def test_items_of_another_maker_need_a_root(tmp_path: Path) -> None:
     with pytest.raises(Invalid, match="root"):
         pictures.collect(Input(tmp_path), Output(tmp_path), step=Step(cache=tmp_path / "cache"))
+
+
+@pytest.mark.parametrize(("written", "there"), [("NFC", "NFD"), ("NFD", "NFC"), ("NFD", "NFD")])
+def test_a_name_is_found_however_its_letters_are_composed(pipeline, tmp_path: Path, picture, written: str, there: str) -> None:
+    name = "Möbel/é ü/stühle.png"
+    file = tmp_path / "catalogue" / normalize(there, name)
+    file.parent.mkdir(parents=True)
+    file.write_bytes(picture(1))
+    items = pipeline.listings(listed(tmp_path, normalize(written, name)))
+    before = fingerprint(pipeline, items)
+    assert len(rows(pipeline.collect(items))) == 1
+    file.write_bytes(picture(2))
+    assert fingerprint(pipeline, items) != before
+
+
+def test_of_two_files_that_differ_in_composition_the_one_that_is_written_is_taken(pipeline, tmp_path: Path, picture) -> None:
+    forms = [normalize(form, "é.png") for form in ("NFC", "NFD")]
+    file = listed(tmp_path, *forms)
+    for number, name in enumerate(forms):
+        (tmp_path / "catalogue" / name).write_bytes(picture(number))
+    found = {row["item"]: row["digest"] for row in rows(pipeline.collect(pipeline.listings(file)))}
+    assert found == {str(number): sha256(picture(number)).digest() for number in range(2)}

@@ -16,7 +16,8 @@ from lykeion.components import sources
 from lykeion.components.base import Step, partition_of
 from lykeion.components.item_writer import hash_of
 from lykeion.components.listings import Listing, Rejected, listing
-from lykeion.components.tables import item_hashes, quarantined, read_items, rows_of_partition
+from lykeion.components.quarantine import quarantined
+from lykeion.components.tables import item_hashes, read_items, rows_of_partition
 from lykeion.errors import Invalid
 
 HEADER = "id,title,price,updated_at,pictures,colour,size\n"

@@ -89,6 +89,16 @@ def test_what_is_no_picture_is_said_so(platform: Platform, data: bytes) -> None:
     assert "cannot be shown" in answer.json["detail"]
 
 
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_of_a_picture_that_breaks_off_what_there_is_is_shown(platform: Platform, kind: str) -> None:
+    noise = Image.effect_noise((400, 300), 80).convert("RGB")
+    kept = BytesIO()
+    noise.save(kept, kind)
+    answer = platform.ask(f"/v1/pictures/{keep(platform.home, kept.getvalue()[: len(kept.getvalue()) // 2])}")
+    assert answer.status == 200
+    assert shown(answer.body).getbbox() is not None
+
+
 def test_a_bomb_is_not_unpacked(platform: Platform) -> None:
     answer = platform.ask(f"/v1/pictures/{keep(platform.home, picture('1', (20000, 20000)))}")
     assert answer.status == 422

@@ -1,5 +1,6 @@
 """What filters say, and what is said of those that say nothing."""
 
+import unicodedata
 from contextlib import suppress
 from datetime import UTC, datetime
 
@@ -86,6 +87,14 @@ def test_all_problems_come_at_once() -> None:
 def test_there_are_not_arbitrarily_many_filters() -> None:
     with pytest.raises(Invalid, match="33 filters"):
         parse_filters(["price:1"] * 33, FIELDS)
+
+
+def test_a_text_is_found_however_its_letters_are_composed() -> None:
+    composed, apart = "Café", unicodedata.normalize("NFD", "Café")
+    (condition,) = parse_filters([f"category:{apart}"], FIELDS).conditions
+    assert set(condition.values) == {composed, apart}
+    (condition,) = parse_filters([f"category:{composed}"], FIELDS).conditions
+    assert condition.values == (composed,)
 
 
 def test_no_filter_is_false_and_lets_all_through() -> None:

@@ -6,6 +6,7 @@ hashable, so that what it matches can be cached.
 
 import math
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -94,6 +95,8 @@ def parse_one(text: str, fields: Mapping[str, Kind]) -> Condition:
             values.append(parse_value(part.strip(), kind))
         except ValueError as reason:
             raise wrong(f"{name} is {DESCRIPTION[kind]}, and {part.strip()[:100]!r} is not", str(reason)) from None
+    if kind in ("text", "texts"):  # catalogues are kept composed (NFC), those of earlier versions as they were written
+        values += [unicodedata.normalize("NFC", str(value)) for value in values]
     if found:
         return Condition(name, OPERATORS[found[0]], tuple(values))
     return Condition(name, "in", tuple(sorted(set(values), key=repr)))

@@ -5,6 +5,7 @@ import { ask, badge, empty, h, icon, notice, show, toast } from "../dom.js";
 import { ago, between, duration, exactly } from "../format.js";
 import { at } from "../place.js";
 import { live } from "./live.js";
+import { setAside } from "./quarantine.js";
 import { stepRows } from "./steps.js";
 import { isOver, phaseBadge, phaseOf, pipelineOf, reasonOf, stepsOf } from "./words.js";
 
@@ -16,9 +17,10 @@ export function training(page, name) {
   const notes = h("div", { class: "stack" });
   const rows = stepRows(name);
   const steps = h("section", { class: "card", "aria-label": "Steps" }, h("div", { class: "card-head" }, h("h2", {}, "Steps"), h("span", { class: "small muted", id: "sum" })), rows.element);
+  const aside = setAside(name);
   const side = h("div", { class: "stack" });
   const events = h("section", { class: "card" });
-  const whole = h("div", { class: "two" }, h("div", { class: "stack" }, notes, steps), h("div", { class: "stack" }, side, events));
+  const whole = h("div", { class: "two" }, h("div", { class: "stack" }, notes, steps, aside.element), h("div", { class: "stack" }, side, events));
   const models = new Map(); // what the repository says now of those that versions were published of
   let shown = "";
   const draw = () => {
@@ -40,6 +42,7 @@ export function training(page, name) {
     shown = version;
     if (!isNew) return;
     drawEvents(events, name);
+    aside.look(found);
     look();
   };
   const look = async () => {
