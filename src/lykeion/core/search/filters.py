@@ -125,8 +125,7 @@ def name_and_rest(text: str, fields: Mapping[str, Kind]) -> tuple[str, str]:
 
 def readings(text: str) -> Iterator[tuple[str, int]]:
     """The names that a filter can be of, and where each one's colon ends: first up to a colon without a backslash, then up to any."""
-    written = re.match(r"((?:[^:\\]|\\.)*):", text, re.DOTALL)
-    if written:
+    if "\\" in text and (written := re.match(r"((?:[^:\\]|\\.)*):", text, re.DOTALL)):
         yield re.sub(r"\\([:\\])", r"\1", written[1]), written.end()
     for colon in re.finditer(":", text):
         yield text[: colon.start()], colon.end()
@@ -188,7 +187,7 @@ def parse_number(text: str) -> int | float | Decimal:
         raise ValueError(remedy)
     if nearest == 0:
         return nearest  # however many places it has
-    if re.fullmatch(r"[-+]?\d+", text, re.ASCII):
+    if text.lstrip("+-").isdigit():
         return int(text)
     written = Decimal(text)
     return nearest if written == Decimal(repr(nearest)) else written
