@@ -81,7 +81,7 @@ def why_left_out(given: pa.DataType) -> str:
         (pa.types.is_nested, "write a column for each value, or a list of texts"),
         (pa.types.is_decimal, "write a decimal of at most 38 digits"),
     )
-    remedy = next((said for is_kind, said in kinds if is_kind(given)), "write text or numbers")
+    remedy = next((instead for is_kind, instead in kinds if is_kind(given)), "write text or numbers")
     return f"the column is left out: its type {given} can be neither shown nor asked for; {remedy}"
 
 
@@ -104,8 +104,8 @@ def type_named(name: object) -> pa.DataType | None:
 
 
 def write_schema(folder: Path, types: Types) -> None:
-    said = {"format": FORMAT, "columns": {name: name_of(kept) for name, kept in types.items()}}
-    (folder / SCHEMA_FILE).write_text(json.dumps(said, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    content = {"format": FORMAT, "columns": {name: name_of(kept) for name, kept in types.items()}}
+    (folder / SCHEMA_FILE).write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 
 
 def read_schema(folder: Path) -> dict[str, pa.DataType]:
@@ -122,12 +122,12 @@ def read_schema(folder: Path) -> dict[str, pa.DataType]:
         raise Invalid([Problem(f"it is no {SCHEMA_FILE} of format {FORMAT}", "types", str(file), remedy="give the output `schema`")])
     types: dict[str, pa.DataType] = {}
     problems = []
-    for name, said in columns.items():
+    for name, type_name in columns.items():
         try:
-            kept = type_named(said)
+            kept = type_named(type_name)
         except ValueError:
             remedy = f"write one of {', '.join(TYPES)}, decimal(12,2)"
-            problems.append(Problem(f"there is no type {said!r}", f"columns.{name}", said, SCHEMA_FILE, remedy=remedy))
+            problems.append(Problem(f"there is no type {type_name!r}", f"columns.{name}", type_name, SCHEMA_FILE, remedy=remedy))
             continue
         if kept is not None:
             types[name] = kept

@@ -72,10 +72,10 @@ def truth(word: str) -> bool:
 
 
 def point_in_time(value: Any, kind: pa.DataType) -> date:
-    found = moment(value) if isinstance(value, str | date) else None
-    if found is None or (pa.types.is_date(kind) and found.time() != time()):
+    read = moment(value) if isinstance(value, str | date) else None
+    if read is None or (pa.types.is_date(kind) and read.time() != time()):
         raise ValueError(value)
-    return found.date() if pa.types.is_date(kind) else found
+    return read.date() if pa.types.is_date(kind) else read
 
 
 def floating(value: int | float | Decimal | str, kind: pa.DataType) -> float:
@@ -90,12 +90,12 @@ def floating(value: int | float | Decimal | str, kind: pa.DataType) -> float:
 
 def exact(value: Decimal, kind: pa.DataType) -> int | Decimal:
     if pa.types.is_integer(kind):
-        found: int | Decimal = int(value)
-        fits = found in (UINT64 if pa.types.is_uint64(kind) else INT64)
+        cast: int | Decimal = int(value)
+        fits = cast in (UINT64 if pa.types.is_uint64(kind) else INT64)
     else:
         with localcontext(prec=kind.precision):
-            found = value.quantize(Decimal(1).scaleb(-kind.scale))
+            cast = value.quantize(Decimal(1).scaleb(-kind.scale))
         fits = True
-    if not fits or found != value:
+    if not fits or cast != value:
         raise ValueError(value)
-    return found
+    return cast

@@ -55,9 +55,9 @@ def listings(items: Output[Items], schema: Output[Schema], types: Input[Schema] 
     """
     path = local_path(uri)
     wanted = read_schema(types.path) if types is not None else {}
-    found, left_out = parquet_types(path) if is_parquet(path) else ({}, {})
+    in_file, left_out = parquet_types(path) if is_parquet(path) else ({}, {})
     write_catalogue_root(items.path, str(path if path.is_dir() else path.parent))
-    with Quarantine(items.path) as bad, ItemWriter(items.path, found | wanted) as writer:
+    with Quarantine(items.path) as bad, ItemWriter(items.path, in_file | wanted) as writer:
         for column, reason in left_out.items():
             bad.add(reason, column=column)
         seen: set[str] = set()
