@@ -103,6 +103,8 @@ def text(value: Any) -> str:
         return ""
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace")
+    if isinstance(value, float):  # a column of whole numbers of which some are absent
+        return "" if math.isnan(value) else str(int(value)) if value.is_integer() else str(value)
     return str(value)
 
 

@@ -39,7 +39,8 @@ class Quarantine:
         return self.counts.total()
 
     def add(self, reason: str, **about: Any) -> None:
-        """about: `item`, and `picture` (a path, or a digest with its `number`), or `row`, `line` and `value`, as far as they are known."""
+        """about: `item`, and `picture` (a path, or a digest with its `number`), or `row`, `line` and `value`, or a `column`, as
+        far as they are known."""
         self.file.write(json.dumps({**about, "reason": reason}, ensure_ascii=False, default=str) + "\n")
         kind = kind_of(about)
         counted = (kind, in_general(reason))
@@ -56,7 +57,8 @@ class Quarantine:
 
 
 class Entry(NamedTuple):
-    """One thing that was set aside. `what`: a picture's path, or a row's place and value. `digest`: of a picture that is in the cache."""
+    """One thing that was set aside. `what`: a picture's path, a column's name, or a row's place and value. `digest`: of a picture that is
+    in the cache."""
 
     step: str
     item: str
@@ -66,7 +68,7 @@ class Entry(NamedTuple):
 
 
 class Reason(NamedTuple):
-    """How many things of one kind ("row", "picture" or "item") a step set aside for one reason."""
+    """How many things of one kind ("row", "picture", "column" or "item") a step set aside for one reason."""
 
     step: str
     kind: str
@@ -75,7 +77,7 @@ class Reason(NamedTuple):
 
 
 def kind_of(about: Mapping[str, Any]) -> str:
-    return "row" if "row" in about else "picture" if about.get("picture") else "item"
+    return next((kind for kind in ("row", "picture", "column") if about.get(kind)), "item")
 
 
 def in_general(reason: str) -> str:
@@ -169,7 +171,7 @@ def what_of(about: Mapping[str, Any]) -> str:
     if picture := about.get("picture"):
         number = about.get("number")  # 0 is an item's first
         return str(picture) if not isinstance(number, int) else f"its picture {number + 1}"
-    place = next((f"{name} {about[name]}" for name in ("line", "row") if about.get(name)), "")
+    place = next((f"{name} {about[name]}" for name in ("line", "row", "column") if about.get(name)), "")
     value = about.get("value")
     shown = "" if value in (None, "") else str(value)[:LONGEST]
     return ": ".join(filter(None, (place, shown)))

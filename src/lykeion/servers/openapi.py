@@ -66,7 +66,7 @@ ANSWER = thing(
     "took_ms",
     "next",
 )
-END = {"type": ["number", "string"], "description": "Of numbers, and of times (RFC 3339)."}
+END = {"type": ["number", "string"], "description": "Of numbers (decimals as text), and of times (RFC 3339)."}
 BOUND = {"type": ["number", "null"], "description": "null: none."}
 FIELD = thing(
     {
@@ -94,7 +94,7 @@ QUERY = [
     {
         "name": "filter",
         "in": "query",
-        "description": "FIELD:VALUE, FIELD:A|B, FIELD:<N, FIELD:>=N; repeated filters all hold.",
+        "description": "FIELD:VALUE, FIELD:A|B, FIELD:<N, FIELD:>=N; repeated filters all hold. \\ before :, |, < or > makes it plain.",
         "schema": {"type": "array", "items": text()},
         "explode": True,
     },

@@ -99,7 +99,7 @@ def paging_of(query: bytes) -> Paging:
 def check_collapse(text: str) -> float:
     """Raises Invalid."""
     try:
-        alike = parse_number(text)
+        alike = float(parse_number(text))
     except ValueError:
         alike = math.nan
     if not LEAST <= alike <= MOST:

@@ -53,7 +53,7 @@ class Pipeline:
 
     def listings(self, uri: Path | str) -> Path:
         target, step = self.folder(self.new("items")), self.step()
-        sources.listings(Output(target), uri=str(uri), step=step)
+        sources.listings(Output(target), Output(target), uri=str(uri), step=step)
         self.keep(step)
         return target
 
