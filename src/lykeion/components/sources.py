@@ -20,6 +20,7 @@ from lykeion.components.listings_parquet import parquet_listings
 from lykeion.components.stat_digests import StatDigests
 from lykeion.components.tables import Items, Quarantine
 from lykeion.errors import Invalid
+from lykeion.outside import NotAFile, check_regular, open_outside
 
 __all__ = ["fingerprint", "listings"]
 
@@ -75,12 +76,17 @@ def local_path(uri: str) -> Path:
     path = Path(os.path.realpath(os.path.expanduser(unquote(parts.path) if parts.scheme else uri)))
     if not path.exists():
         raise Invalid(f"uri: there is no file or folder {path}")
+    try:
+        if not path.is_dir():
+            check_regular(path.stat(), path)
+    except NotAFile as error:
+        raise Invalid(f"uri: {path}: {error.strerror} or a folder") from error
     return path
 
 
 def read(path: Path) -> Iterator[Listing | Rejected]:
     if path.is_dir():
         return folder_listings(path)
-    with path.open("rb") as file:
+    with open_outside(path) as file:
         is_parquet = file.read(4) == b"PAR1"
     return parquet_listings(path) if is_parquet else csv_listings(path)
