@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from hashlib import sha256
 from pathlib import Path
-from stat import S_ISREG
 from typing import Any
 
 from lykeion.components.installed import Installed, installed
@@ -26,6 +25,7 @@ from lykeion.core.pipelines.check import fault_of_value
 from lykeion.core.pipelines.closure import Import, identity, imports_of
 from lykeion.core.pipelines.signature import Signature
 from lykeion.errors import Invalid, Problem
+from lykeion.outside import NotAFile, read_outside
 
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 LONGEST = 300.0  # seconds for importing all components of a pipeline
@@ -69,7 +69,7 @@ class Catalogue:
         """
         problems: list[Problem] = []
         found: dict[str, Found] = {}
-        locked = None if lock is None else lock.read_bytes()
+        locked = None if lock is None else read_outside(lock)
         environment = None if locked is None else digest_of(locked)
         reader = Reader(self.cache, folder, environment)
         for component in dict.fromkeys(components):
@@ -239,10 +239,9 @@ def declared(found: Found, names: Sequence[str]) -> tuple[dict[str, str], list[P
         for file in files:
             where = found.reference.rpartition(":")[0]
             try:
-                if not S_ISREG(file.stat().st_mode):  # a pipe or a device never ends
-                    problems.append(Problem(f"{name} is no regular file", field="files", value=name, file=where, remedy="name files only"))
-                    continue
-                digests[relative(file, found.home)] = sha256(file.read_bytes()).hexdigest()
+                digests[relative(file, found.home)] = sha256(read_outside(file)).hexdigest()
+            except NotAFile:
+                problems.append(Problem(f"{name} is no regular file", field="files", value=name, file=where, remedy="name files only"))
             except OSError:
                 remedy = "paths in files= are relative to the component's file"
                 problems.append(Problem("a declared file is not there", field="files", value=name, file=where, remedy=remedy))

@@ -23,6 +23,7 @@ from lykeion.components.quarantine import Quarantine
 from lykeion.components.stat_digests import StatDigests
 from lykeion.components.tables import Items
 from lykeion.errors import Invalid
+from lykeion.outside import NotAFile, check_regular, open_outside
 
 __all__ = ["fingerprint", "listings"]
 
@@ -87,6 +88,11 @@ def local_path(uri: str) -> Path:
     path = Path(os.path.realpath(os.path.expanduser(unquote(parts.path) if parts.scheme else uri)))
     if not path.exists():
         raise Invalid(f"uri: there is no file or folder {path}")
+    try:
+        if not path.is_dir():
+            check_regular(path.stat(), path)
+    except NotAFile as error:
+        raise Invalid(f"uri: {path}: {error.strerror} or a folder") from error
     return path
 
 
@@ -99,5 +105,5 @@ def read(path: Path) -> Iterator[Listing | Rejected]:
 def is_parquet(path: Path) -> bool:
     if path.is_dir():
         return False
-    with path.open("rb") as file:
+    with open_outside(path) as file:
         return file.read(4) == b"PAR1"

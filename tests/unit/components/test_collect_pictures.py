@@ -11,7 +11,7 @@ import pytest
 
 from lykeion.components import pictures
 from lykeion.components.base import Input, Output, Step
-from lykeion.components.item_cache import PictureStore, read_table
+from lykeion.components.item_cache import PictureStore, SegmentWriter, read_table
 from lykeion.errors import Corrupt, Invalid
 
 Catalogue = Callable[..., Path]
@@ -75,7 +75,43 @@ def test_paths_that_lead_elsewhere_are_set_aside(pipeline, tmp_path: Path, pictu
     for number in ("0", "1", "2", "3", "6"):
         assert "leads out of the catalogue" in reasons[number]
     assert "no such file" in reasons["4"]
-    assert reasons["5"] == "not a file"
+    assert reasons["5"] == "it is a folder, not a file"
+
+
+def test_a_pipe_and_a_device_are_set_aside_and_not_waited_for(pipeline, tmp_path: Path, picture) -> None:
+    folder = tmp_path / "catalogue"
+    file = listed(tmp_path, f"{folder}/good.png", f"{folder}/pipe.png", "/dev/zero")
+    (file.parent / "good.png").write_bytes(picture(1))
+    os.mkfifo(file.parent / "pipe.png")
+    items = pipeline.listings(file)
+    assert pictures.fingerprint(Input(items), "/", pipeline.step())
+    collected = pipeline.collect(items, root="/")
+    assert [row["item"] for row in rows(collected)] == ["0"]
+    assert pipeline.reasons(collected) == {"1": "it is a pipe, not a file", "2": "it is a device, not a file"}
+
+
+def test_a_picture_that_becomes_a_pipe_is_not_taken_for_what_it_was(pipeline, catalogue: Catalogue, picture, tmp_path: Path) -> None:
+    items = pipeline.listings(catalogue(**{"a.png": picture(1), "b.png": picture(2)}))
+    before = fingerprint(pipeline, items)
+    (file := tmp_path / "catalogue" / "a.png").unlink()
+    os.mkfifo(file)
+    assert fingerprint(pipeline, items) != before
+
+
+def test_a_catalogue_none_of_whose_pictures_is_there_is_refused_at_once_with_the_reasons(pipeline, tmp_path: Path, picture) -> None:
+    (tmp_path / "secret.png").write_bytes(picture(1))
+    items = pipeline.listings(listed(tmp_path, "../secret.png", "nowhere.png", "a.png", "b.png"))
+    with pytest.raises(
+        Invalid, match=r"pictures \(4\) can be used: ../secret.png: leads out .*nowhere.png: there is no such file; .*and 1 more"
+    ):
+        fingerprint(pipeline, items)
+
+
+def test_what_an_older_version_refused_is_looked_at_again(pipeline, catalogue: Catalogue, picture) -> None:
+    data = picture(1)
+    with SegmentWriter(pipeline.cache / "picture-facts" / "1", pictures.FACTS) as writer:
+        writer.add(digest=sha256(data).digest(), reason="damaged: Decompressed data too large")
+    assert len(rows(pipeline.collect(pipeline.listings(catalogue(**{"a.png": data}))))) == 1
 
 
 def test_root_widens_where_pictures_may_lie(pipeline, tmp_path: Path, picture) -> None:
