@@ -71,7 +71,8 @@ DECODER = msgspec.json.Decoder(JsonQuestion)
 def paging_of(query: bytes) -> Paging:
     """Of the URL's query. Raises Refused (400)."""
     try:
-        pairs = parse_qsl(query.decode("ascii"), keep_blank_values=True, strict_parsing=bool(query), max_num_fields=2 * MOST_FILTERS)
+        fields = 2 * MOST_FILTERS
+        pairs = parse_qsl(query.decode(), keep_blank_values=True, strict_parsing=bool(query), max_num_fields=fields, errors="strict")
     except ValueError as error:
         raise Refused(400, f"the query of the URL cannot be read: {error}") from error
     k, token, collapse = str(DEFAULT_K), "", None
