@@ -239,7 +239,7 @@ def test_requests_sent_ahead_are_answered_in_order_and_not_without_end(server: S
 
 
 def test_a_bad_head_behind_a_request_that_is_not_answered_yet_cannot_be_told_and_ends_both(server: Server) -> None:
-    assert server.ask(b"GET /never HTTP/1.1\r\nhost: x\r\n\r\n", GET + b"a: " + b"b" * 5000) == (0, b"")
+    assert server.ask(b"GET /never HTTP/1.1\r\nhost: x\r\n\r\n", GET + b"a: " + b"b" * 5000 + b"\r\n\r\n") == (0, b"")
 
 
 def test_an_answer_that_came_before_the_body_does_not_keep_the_connection(server: Server) -> None:
