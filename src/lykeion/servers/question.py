@@ -29,6 +29,7 @@ PICTURE_TYPES = (
     "binary/octet-stream",
     "",
 )  # the second is curl's own choice
+NO_PICTURE = "This file is not a picture we can read"  # a title, for shoppers
 NO_PICTURES = {"image/svg+xml": "SVG is a drawing program, not a picture"}
 
 
@@ -125,9 +126,10 @@ def question_of(content_type: str, body: bytes) -> Like:
     if name == "multipart/form-data":
         return Picture(picture_in_form(body, options))
     if name in NO_PICTURES:
-        raise Refused(415, f"{NO_PICTURES[name]}; send JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF")
+        raise Refused(415, f"{NO_PICTURES[name]}; send JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF", NO_PICTURE)
     if not name.startswith("image/") and name not in PICTURE_TYPES:
-        raise Refused(415, f"{name} is nothing to search by; send a picture's bytes, a form with `image`, or application/json")
+        detail = f"{name} is nothing to search by; send a picture's bytes, a form with `image`, or application/json"
+        raise Refused(415, detail, NO_PICTURE)
     return Picture(body)
 
 

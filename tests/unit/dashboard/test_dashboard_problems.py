@@ -68,6 +68,26 @@ def test_every_refusal_is_a_problem_with_its_status(
         assert answer.headers["www-authenticate"] == "Bearer"
 
 
+BROWSER = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+
+
+@pytest.mark.parametrize("path", ["/nope", "/nope/deeper", "/trainings/a/b"])
+def test_where_nothing_is_a_browser_is_shown_a_page_with_a_way_back_and_a_program_a_problem(platform: Platform, path: str) -> None:
+    page = platform.ask(path, headers=BROWSER)
+    assert (page.status, page.headers["content-type"]) == (404, "text/html; charset=utf-8")
+    assert "There is no such page" in page.body.decode()
+    assert 'href="/"' in page.body.decode().partition("<main")[2]
+    for accept in ("*/*", "application/json", ""):
+        told = platform.ask(path, headers={"accept": accept})
+        is_problem(told, 404)
+        assert f"Nothing answers at {path}" in told.json["detail"]
+        assert told.headers["vary"] == page.headers["vary"] == "accept"
+
+
+def test_what_the_api_does_not_have_is_a_problem_in_a_browser_too(platform: Platform) -> None:
+    is_problem(platform.ask(f"{V1}/trainings/none", headers=BROWSER), 404)
+
+
 @pytest.mark.parametrize(
     ("error", "status"),
     [
