@@ -30,7 +30,7 @@ class Bounds:
     since a caller that cannot go on sending would not hear why.
     """
 
-    url: int = 16 << 10
+    url: int = 64 << 10
     head: int = 32 << 10
     headers: int = 100
     body: int = LARGEST_BODY
@@ -88,14 +88,15 @@ class Bounded(HttpToolsProtocol):
         if self.in_line:
             data = self.with_escapes(data)
         super().data_received(data)
-        if self.unused > self.bounds.head:  # what was refused just now counts anew
+        if self.unused > (self.bounds.url if self.in_line else self.bounds.head):  # what was refused just now counts anew
             self.refuse(self.too_long())
 
     def with_escapes(self, data: bytes) -> bytes:
         """With a URL in ASCII: the parser takes nothing else."""
         end = data.find(b"\n")
         line = data if end < 0 else data[: end + 1]
-        self.in_line = end < 0
+        if end >= 0:
+            self.in_line, self.unused = False, len(data) - len(line)
         return data if line.isascii() else escaped(line) + data[len(line) :]
 
     def send_400_response(self, msg: str) -> None:

@@ -68,6 +68,59 @@ def test_every_refusal_is_a_problem_with_its_status(
         assert answer.headers["www-authenticate"] == "Bearer"
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("PATCH", f"{V1}/pipelines", {"GET", "HEAD", "POST", "PUT"}),
+        ("PATCH", f"{V1}/trainings/p-1", {"GET", "HEAD", "PUT", "DELETE"}),
+        ("POST", f"{V1}/events", {"GET", "HEAD"}),
+        ("PUT", f"{V1}/watch", {"GET", "HEAD"}),
+        ("POST", f"{V1}/pictures", {"GET", "HEAD"}),
+        ("DELETE", f"{V1}/models", {"GET", "HEAD"}),
+        ("POST", f"{V1}/models/m/aliases/stable", {"PUT"}),
+        ("GET", f"{V1}/pipelines/p:run", {"POST"}),
+        ("PUT", f"{V1}/trainings/p-1:cancel", {"POST"}),
+        ("POST", "/v1/search/", {"GET", "HEAD"}),
+        ("DELETE", "/v1/search/hats", {"GET", "HEAD", "POST"}),
+    ],
+)
+def test_a_method_that_is_not_answered_is_told_every_one_that_is(platform: Platform, method: str, path: str, allowed: set[str]) -> None:
+    platform.pipeline()
+    platform.training("p-1")
+    answer = platform.ask(path, method)
+    is_problem(answer, 405)
+    assert set(answer.headers["allow"].split(", ")) == allowed
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "says"),
+    [
+        ("POST", f"{V1}/pipelines/p:run", {"parameters": {"size": 3}, "parameter": {}}, "parameter: there is no such field"),
+        ("GET", f"{V1}/trainings/p-1/logs/one?follow=maybe", b"", "follow: 'maybe' is neither 1 nor 0"),
+        ("GET", f"{V1}/events?kind=Hat", b"", "kind: there is no kind 'Hat' (the kinds are: Pipeline, Training, Serving)"),
+        ("GET", f"{V1}/pictures?count=some", b"", "count: 'some' is no whole number"),
+        ("PUT", f"{V1}/models/m/aliases/stable", {"version": 1, "rollback": True}, "say which version the alias shall name"),
+        ("PUT", f"{V1}/models/m/aliases/stable", {"version": 1, "expected": "3"}, "expected: Input should be a valid integer"),
+        ("PUT", f"{V1}/models/m/aliases/stable", {"version": 1, "expects": 3}, "expects: Extra inputs are not permitted"),
+        ("PUT", f"{V1}/models/m/aliases/stable", {"version": 0, "reason": 3}, "reason: Input should be a valid string"),
+        ("PUT", f"{V1}/models/m/aliases/stable", {"version": 0, "reason": 3}, "version: Input should be greater than or equal to 1"),
+    ],
+)
+def test_what_is_asked_and_cannot_be_meant_is_refused_and_not_passed_over(
+    platform: Platform, method: str, path: str, body: Any, says: str
+) -> None:
+    platform.pipeline()
+    platform.training("p-1")
+    answer = platform.ask(path, method, body)
+    is_problem(answer, 422)
+    assert says in answer.json["detail"]
+
+
+@pytest.mark.parametrize("version", ["0", "-1", "9" * 5000])
+def test_a_version_that_no_model_can_have_is_not_found(platform: Platform, version: str) -> None:
+    is_problem(platform.ask(f"{V1}/models/m/versions/{version}"), 404)
+
+
 BROWSER = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 
 
