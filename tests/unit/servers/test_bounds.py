@@ -129,6 +129,7 @@ CLOSE = b"connection: close\r\n\r\n"
         (POST + b"content-encoding: br, gzip\r\ncontent-length: 1\r\n\r\nx", 415, b"'br, gzip'"),
         (POST + b"content-encoding: Identity\r\ncontent-length: 1\r\n" + CLOSE + b"x", 200, b'"size": 1'),
         (POST + b"transfer-encoding: gzip, chunked\r\n\r\n", 501, b"'gzip, chunked'"),
+        (GET + b"upgrade: websocket\r\nconnection: upgrade\r\n\r\n", 200, b'"size": 0'),
         (b"nonsense\r\n\r\n", 400, b"this is not HTTP"),
         (POST + b"content-length: x\r\n\r\n", 400, b"this is not HTTP"),
         ("GÄT / HTTP/1.1\r\n\r\n".encode(), 400, b"this is not HTTP"),
