@@ -24,6 +24,7 @@ class Command(NamedTuple):
 COMMANDS = {
     "demo": Command("demo", "photo search over real pictures, from nothing to the page in the browser"),
     "up": Command("up", "run the platform: controller, servers and the page, on loopback"),
+    "open": Command("open", "open the page of the running platform in the browser, as who may do everything"),
     "run": Command("run", "run a pipeline file and wait for it"),
     "rerun": Command("trainings", "run a Training again: what is cached is not run"),
     "cancel": Command("trainings", "cancel a Training"),
@@ -97,9 +98,7 @@ def guarded(command: Callable[[], int], args: Namespace) -> int:
         sys.stdout.flush()  # here, where a reader that has gone is no error
         return code
     except errors.LykeionError as error:
-        if args.verbose:
-            import_module("traceback").print_exc()
-        print(f"lykeion {args.command}: {error}", file=sys.stderr)
+        complain(args, str(error))
         return int(error.exit_code)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
@@ -108,10 +107,14 @@ def guarded(command: Callable[[], int], args: Namespace) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:  # a folder that is not there, a full disk: of a file that somebody named, as a rule
-        if args.verbose:
-            import_module("traceback").print_exc()
-        print(f"lykeion {args.command}: {f'{error.filename}: ' if error.filename else ''}{error.strerror or error}", file=sys.stderr)
+        complain(args, f"{f'{error.filename}: ' if error.filename else ''}{error.strerror or error}")
         return int(errors.Unavailable.exit_code)
+
+
+def complain(args: Namespace, problem: str) -> None:
+    """Say what went wrong, below the traceback where that is asked for."""
+    trace = import_module("traceback").format_exc() if args.verbose else ""
+    import_module("lykeion.cli.printing").say(f"{trace}lykeion {args.command}: {problem}")
 
 
 if __name__ == "__main__":

@@ -1,17 +1,17 @@
 """`lykeion run FILE`: apply a pipeline, run it once, wait, and say what came of it."""
 
-import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, Literal
 
+from lykeion.adapters.local.home import CLOSE_IT
 from lykeion.assembly import Platform, local
 from lykeion.cli.alone import needed_by, run_alone
 from lykeion.cli.driving import wait_for
 from lykeion.cli.files import pipeline_to_run
 from lykeion.cli.follow import Progress
-from lykeion.cli.printing import emit, span
+from lykeion.cli.printing import emit, say, span
 from lykeion.core.pipelines.names import training_name
 from lykeion.core.resources import Metadata, PipelineRef, Training, TrainingSpec
 from lykeion.core.resources.metadata import SOURCE_FILE
@@ -36,6 +36,8 @@ def run_options(parser: ArgumentParser) -> None:
 
 def main(args: Namespace) -> int:
     with local(args.home) as platform:
+        if exposure := platform.home.exposure:
+            say(f"lykeion run: {exposure}; {CLOSE_IT}")
         named = (*args.only, args.step) if args.step else tuple(args.only)
         pipeline, parameters = pipeline_to_run(args.file, args.parameter, platform.components, platform.containers, named)
         platform.resources.apply(pipeline)
@@ -89,7 +91,7 @@ def ended(platform: Platform, name: str, quiet: bool) -> Training:
         training = wait_for(platform, name, show)
         show(training, last=True)
     if training.status.phase != "Succeeded":
-        print(failure(training), file=sys.stderr)
+        say(failure(training))
     return training
 
 

@@ -28,7 +28,7 @@ class Context:
     """resources: opens the store, in the one thread that will use it.
     services: names of services -> the addresses of their replicas, by a name of each.
     hosts: names by which the port may be asked, besides loopback's own.
-    token: what a program that is no page of ours must show to write.
+    token: what must be shown for everything but searching.
     """
 
     home: Path

@@ -17,6 +17,7 @@ from lykeion.dashboard.api import V1, state
 from lykeion.dashboard.models import Move
 from lykeion.dashboard.pictures import SIZES
 from lykeion.dashboard.routing import PLURALS
+from lykeion.dashboard.security import is_open
 from lykeion.servers.openapi import PROBLEM as PROBLEM_SCHEMA
 
 PROBLEM = {
@@ -149,12 +150,15 @@ PATHS: dict[str, dict[str, Any]] = {
 
 
 def with_path_parameters(paths: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Every {name} of a path as a parameter of all its operations."""
+    """Every {name} of a path as a parameter of all its operations, and the token where they need it."""
     done: dict[str, Any] = {}
     for path, methods in paths.items():
         names = [part.partition("}")[0] for part in path.split("{")[1:]]
         given = [{"name": name, "in": "path", "required": True, "schema": PATH_SCHEMAS[name]} for name in names]
-        done[path] = {**methods, "parameters": given} if given else dict(methods)
+        guarded = {
+            method: said if is_open(method.upper(), path) else {**said, "security": [{"token": []}]} for method, said in methods.items()
+        }
+        done[path] = {**guarded, "parameters": given} if given else guarded
     return done
 
 
