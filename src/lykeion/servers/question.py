@@ -71,14 +71,16 @@ DECODER = msgspec.json.Decoder(JsonQuestion)
 
 def paging_of(query: bytes) -> Paging:
     """Of the URL's query. Raises Refused (400)."""
+    text = query.decode(errors="surrogateescape")
     try:
-        fields = 2 * MOST_FILTERS
-        pairs = parse_qsl(query.decode(), keep_blank_values=True, strict_parsing=bool(query), max_num_fields=fields, errors="strict")
+        pairs = parse_qsl(text, True, strict_parsing=bool(query), errors="surrogateescape", max_num_fields=2 * MOST_FILTERS)
     except ValueError as error:
         raise Refused(400, f"the query of the URL cannot be read: {error}") from error
     k, token, collapse = str(DEFAULT_K), "", None
     filters: list[str] = []
     for name, value in pairs:
+        if any("\udc80" <= letter <= "\udcff" for letter in value):
+            raise Refused(400, f"{ascii(name)[1:-1]} is not UTF-8: write ö as itself or as %C3%B6")
         if name == "filter":
             filters.append(value)
         elif name == "k":
