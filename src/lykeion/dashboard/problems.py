@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, Response
 from lykeion.dashboard.pages import nowhere
 from lykeion.errors import Conflict, Invalid, LykeionError, NotFound, Problem, Unavailable
 
+DEEPEST = 20  # parts of an address for which a page is written: its links lead back over each
 STATUS: dict[type[LykeionError], int] = {Invalid: 422, NotFound: 404, Conflict: 409, Unavailable: 503}
 
 
@@ -36,9 +37,10 @@ def answer_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if error.status_code != 404:
         return problem(error.status_code, error.detail, headers=error.headers)
-    if "text/html" in request.headers.get("accept", ""):
-        return nowhere()
-    detail = f"Nothing answers at {request.url.path}; /docs shows what does."
+    path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
+    if "text/html" in request.headers.get("accept", "") and path.count("/") <= DEEPEST:
+        return nowhere(path)
+    detail = f"Nothing answers at {path}; /docs shows what does."
     return problem(404, detail, headers={"vary": "accept"})
 
 

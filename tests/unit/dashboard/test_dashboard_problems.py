@@ -124,12 +124,14 @@ def test_a_version_that_no_model_can_have_is_not_found(platform: Platform, versi
 BROWSER = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 
 
-@pytest.mark.parametrize("path", ["/nope", "/nope/deeper", "/trainings/a/b"])
-def test_where_nothing_is_a_browser_is_shown_a_page_with_a_way_back_and_a_program_a_problem(platform: Platform, path: str) -> None:
+@pytest.mark.parametrize(("path", "root"), [("/nope", "./"), ("/nope/deeper", "../"), ("/trainings/a/b", "../../")])
+def test_where_nothing_is_a_browser_is_shown_a_page_with_a_way_back_and_a_program_a_problem(
+    platform: Platform, path: str, root: str
+) -> None:
     page = platform.ask(path, headers=BROWSER)
     assert (page.status, page.headers["content-type"]) == (404, "text/html; charset=utf-8")
     assert "There is no such page" in page.body.decode()
-    assert 'href="/"' in page.body.decode().partition("<main")[2]
+    assert f'href="{root}"' in page.body.decode().partition("<main")[2]
     for accept in ("*/*", "application/json", ""):
         told = platform.ask(path, headers={"accept": accept})
         is_problem(told, 404)
