@@ -259,7 +259,7 @@ def test_a_file_that_is_no_picture_is_explained(page: Page, tmp_path: Path) -> N
     path.write_text("<svg/>")
     page.goto("/")
     page.set_input_files("#file", str(path))
-    expect(page.get_by_role("alert")).to_contain_text("no picture that can be read")
+    expect(page.get_by_role("alert")).to_contain_text("This file is not a picture we can read. Try a JPEG or PNG photo")
 
 
 def test_an_item_that_is_gone_is_explained(page: Page) -> None:

@@ -2,8 +2,9 @@
 
 import asyncio
 from contextlib import suppress
-from typing import Any
+from typing import Annotated, Any, Self
 
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -82,15 +83,58 @@ def line(models: Repository, name: str) -> dict[str, Any]:
     }
 
 
-def move(models: Repository, name: str, alias: str, wanted: dict[str, Any]) -> dict[str, Any]:
-    """`wanted`: {"version": N} or {"rollback": true}, with `reason`, and `expected` (the version it is believed to name)."""
-    reason, version, expected = str(wanted.get("reason") or "by hand"), wanted.get("version"), wanted.get("expected")
-    if wanted.get("rollback") is True:
+def whole(given: object) -> object:
+    """To JSON 2.0 is an integer."""
+    return int(given) if isinstance(given, float) and given.is_integer() else given
+
+
+Whole = Annotated[int, BeforeValidator(whole)]
+
+
+class Move(BaseModel):
+    """Where an alias shall point: to a version, or one version back. expected: the version that it is believed to name (0: none)."""
+
+    model_config = ConfigDict(
+        strict=True,
+        extra="forbid",
+        json_schema_extra={
+            "oneOf": [
+                {"required": ["version"], "properties": {"version": {"type": "integer"}, "rollback": {"const": False}}},
+                {"required": ["rollback"], "properties": {"version": {"type": "null"}, "rollback": {"const": True}}},
+            ]
+        },
+    )
+
+    version: Whole | None = Field(None, ge=1, lt=10**9)
+    rollback: bool = False
+    expected: Whole | None = Field(None, ge=0, lt=10**9)
+    reason: str | None = None
+
+    @model_validator(mode="after")
+    def says_where_to(self) -> Self:
+        if (self.version is not None) == self.rollback:
+            raise ValueError("say which version the alias shall name, or rollback: true")
+        return self
+
+
+def move_of(wanted: dict[str, Any]) -> Move:
+    """Raises Invalid with everything that is wrong."""
+    try:
+        return Move.model_validate(wanted)
+    except ValidationError as wrong:
+        found = [
+            Problem(one["msg"].removeprefix("Value error, "), field=".".join(map(str, one["loc"])) or "version", value=one["input"])
+            for one in wrong.errors()
+        ]
+        raise Invalid(found) from wrong
+
+
+def move(models: Repository, name: str, alias: str, wanted: Move) -> dict[str, Any]:
+    reason = wanted.reason or "by hand"
+    if wanted.version is None:
         models.rollback(name, alias, reason)
-    elif isinstance(version, int) and not isinstance(version, bool):
-        models.move_alias(name, alias, version, reason, expected if isinstance(expected, int) else None)
     else:
-        raise Invalid([Problem("say which version the alias shall name, or rollback: true", field="version", value=version)])
+        models.move_alias(name, alias, wanted.version, reason, wanted.expected)
     return describe(models, name)
 
 
@@ -109,7 +153,7 @@ async def get_version(request: Request) -> Response:
 
 
 async def move_alias(request: Request) -> Response:
-    wanted = await json_of(request)
+    wanted = move_of(await json_of(request))
     models = state(request).context.models
     return JSONResponse(await asyncio.to_thread(move, models, request.path_params["model"], request.path_params["alias"], wanted))
 
@@ -117,6 +161,6 @@ async def move_alias(request: Request) -> Response:
 ROUTES = [
     Route(f"{V1}/models", list_models),
     Route(f"{V1}/models/{{model}}", get_model),
-    Route(f"{V1}/models/{{model}}/versions/{{version:int}}", get_version),
-    Route(f"{V1}/models/{{model}}/aliases/{{alias}}", move_alias, methods=["PUT", "POST"]),
+    Route(f"{V1}/models/{{model}}/versions/{{version:number}}", get_version),
+    Route(f"{V1}/models/{{model}}/aliases/{{alias}}", move_alias, methods=["PUT"]),
 ]

@@ -21,6 +21,7 @@ class Page(NamedTuple):
 SEARCH = Page("Search by photo · Lykeion", "search.html", "search/main.js")
 PLATFORM = Page("Lykeion", "platform.html", "platform/main.js")
 DOCS = Page("API · Lykeion", "docs.html", "docs.js")
+NOWHERE = Page("Not found · Lykeion", "nowhere.html", "dom.js")
 PAGES = {
     "/": SEARCH,
     "/trainings": PLATFORM,
@@ -54,6 +55,11 @@ def route(path: str, page: Page) -> Route:
         return HTMLResponse(text, headers={"cache-control": "no-cache"})
 
     return Route(path, show)
+
+
+def nowhere(path: str) -> Response:
+    """For who follows a link in a browser to where nothing is. path: without the prefix below which a proxy serves the port."""
+    return HTMLResponse(whole(NOWHERE, root_of(path)), 404, {"cache-control": "no-cache", "vary": "accept"})
 
 
 ROUTES = [route(path, page) for path, page in PAGES.items()]

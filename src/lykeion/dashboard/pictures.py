@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from lykeion.dashboard.api import number
 from lykeion.dashboard.problems import problem
 from lykeion.errors import Corrupt, Invalid, NotFound
 
@@ -109,8 +110,7 @@ def sampled(folder: Path, count: int) -> list[str]:
 
 async def samples(request: Request) -> Response:
     """Addresses of some pictures of the catalogue, to start a search from."""
-    given = request.query_params.get("count", "8")
-    count = min(int(given), 50) if given.isascii() and given.isdigit() and len(given) < 4 else 8
+    count = number(request, "count", 8, 50)
     home: Path = request.app.state.platform.context.home
     found = await asyncio.to_thread(sampled, home / "cache" / "pictures", count)
     return JSONResponse({"pictures": [f"{request.scope['root_path']}/v1/pictures/{digest}" for digest in found]})

@@ -14,6 +14,7 @@ from lykeion.dashboard.addresses import outside
 from lykeion.dashboard.app import make_app, make_state
 from lykeion.dashboard.context import State
 from lykeion.dashboard.wiring import open_context
+from lykeion.servers.bounds import Bounded
 
 DRAIN = 10  # seconds for requests under way when the process is told to end
 
@@ -59,6 +60,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         access_log=False,
         server_header=False,
         proxy_headers=False,
+        http=Bounded,
         ws="none",
         timeout_keep_alive=30,
         timeout_graceful_shutdown=DRAIN,

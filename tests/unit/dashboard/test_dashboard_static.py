@@ -9,9 +9,9 @@ import pytest
 from dashboard_calls import Platform
 
 from lykeion.dashboard.app import STATIC
-from lykeion.dashboard.pages import PAGES, Page, whole
+from lykeion.dashboard.pages import NOWHERE, PAGES, Page, whole
 
-HTML = sorted(set(PAGES.values()))
+HTML = sorted({*PAGES.values(), NOWHERE})
 SCRIPTS = sorted(STATIC.rglob("*.js"))
 
 
