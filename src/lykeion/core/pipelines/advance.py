@@ -8,7 +8,9 @@ from typing import Any
 from lykeion.core.pipelines.contract import StepFile
 from lykeion.core.pipelines.image_steps import signature_of
 from lykeion.core.pipelines.inputs import Blocked, Inputs, Waiting, gather
-from lykeion.core.pipelines.keys import KeyMaterial, deciding_parameters, effective_parameters
+from lykeion.core.pipelines.keys import effective_parameters
+from lykeion.core.pipelines.material import material_of, window_of
+from lykeion.core.pipelines.reasons import why_missed
 from lykeion.core.pipelines.signature import Signature
 from lykeion.core.pipelines.template import split_env
 from lykeion.core.resources.pipeline import Step
@@ -42,8 +44,7 @@ class Run:
 
     @property
     def window(self) -> tuple[str, str] | None:
-        given = self.training.spec.window
-        return (given.start.isoformat(), given.end.isoformat()) if given else None
+        return window_of(self.training)
 
 
 def advance(step: Step, run: Run) -> Advance:
@@ -78,30 +79,9 @@ def ended(status: StepStatus, phase: str, now: datetime, **fields: Any) -> StepS
     return changed(status, **{"phase": phase, "finished_at": now, "retry_at": None, **fields})
 
 
-def material_of(step: Step, signature: Signature, inputs: Inputs, status: StepStatus, run: Run) -> KeyMaterial:
-    """What the step's key is made of."""
-    uncached = step.cache == "never" or signature.reads_outside
-    begun = run.training.status.started_at
-    expires = ""
-    if isinstance(step.cache, float) and step.cache > 0 and begun:  # aligned stretches of time: a result is never older than one
-        expires = str(int((begun.timestamp() // step.cache + 1) * step.cache))
-    return KeyMaterial(
-        identity=signature.identity,
-        parameters=deciding_parameters(step.with_, signature),
-        inputs=inputs.digests,
-        outputs=tuple(sorted(signature.outputs)),
-        partitions=signature.partitions,
-        env=split_env(step.env)[0],
-        window=run.window if signature.windowed else None,
-        fingerprint=status.fingerprint,
-        expires=expires,
-        nonce=f"{run.training.metadata.uid}/{step.name}" if uncached else "",
-    )
-
-
 def looked_up(step: Step, signature: Signature, inputs: Inputs, status: StepStatus, run: Run) -> Advance:
     """The key is known: take the cached result, or say why there is none and start."""
-    material = material_of(step, signature, inputs, status, run)
+    material = material_of(step, signature, inputs, status, run.training)
     key, now = material.key, run.observed.now
     refresh = run.training.spec.cache == "Refresh"
     found = None if refresh else run.observed.outputs.get(key)
@@ -110,15 +90,12 @@ def looked_up(step: Step, signature: Signature, inputs: Inputs, status: StepStat
             status.model_copy(update={"key": key, "cache": "hit", "started_at": status.started_at or now}), found, "Cached", now
         )
         return Advance(taken)
-    previous = run.observed.previous.get(step.name)
     if refresh:
         why = "this run was told not to use the cache"
     elif found is not None:
         why = found.uncached
-    elif previous is None:
-        why = "no earlier run of this step is known"
     else:
-        why = "; ".join(material.differs_from(KeyMaterial.of(previous))) or "its result is no longer on the volume"
+        why = why_missed(step, material, run.training, run.steps, run.observed.previous.get(step.name))
     uncached = step.cache == "never" or signature.reads_outside
     known = status.model_copy(update={"key": key, "cache": "off" if uncached else "miss", "why": why, "reason": "", "message": ""})
     return started(step, signature, inputs, known, run)
@@ -241,7 +218,7 @@ def task(step: Step, signature: Signature, inputs: Inputs, status: StepStatus, r
         closure=signature.closure,
         sources=signature.sources,
         command=step.command,
-        material=material_of(step, signature, inputs, status, run).to_dict() if runs else {},
+        material=material_of(step, signature, inputs, status, run.training).to_dict() if runs else {},
     )
     env, secrets = split_env(step.env)
     return Task(
