@@ -76,7 +76,8 @@ def create_next(
 def finish(platform: Platform, name: str, args: Namespace) -> int:
     """Wait for a Training (running it here where nobody else does), then print what came of it."""
     if args.no_wait:
-        emit({"training": name, "phase": "Pending"}, args.output, f"training/{name} created")
+        idle = platform.why_idle(name)
+        emit({"training": name, "phase": "Pending"}, args.output, f"training/{name} created" + (f"; {idle}" if idle else ""))
         return 0
     training = ended(platform, name, args.quiet)
     emit(result(training), args.output, told(training))

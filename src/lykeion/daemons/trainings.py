@@ -140,20 +140,21 @@ class Trainings:
         generation = training.metadata.generation
         try:
             spec = training.spec
-            pipeline = self.pipeline_of(training)
+            pipeline = pipeline_of(training, self.resources)
             planned = plan(pipeline, spec.parameters, spec.window, self.components, spec.steps, containers=self.containers)
             return begin(planned, spec.steps, Lookup(self.resolve), generation, now)
         except LykeionError as error:  # also where the repository cannot be read: nothing has been done yet, so it is run again as a whole
             return refused(error, generation, now)
 
-    def pipeline_of(self, training: Training) -> Pipeline:
-        """The pipeline that it runs, wherever it is written. Raises Invalid where there is none of that name."""
-        if training.spec.pipeline is not None:
-            return Pipeline(metadata=training.metadata, spec=training.spec.pipeline)
-        assert training.spec.pipeline_ref is not None  # the spec has one of the two
-        try:
-            pipeline = self.resources.get("Pipeline", training.spec.pipeline_ref.name)
-        except NotFound as error:
-            raise Invalid([Problem(str(error), field="spec.pipelineRef.name", value=training.spec.pipeline_ref.name)]) from error
-        assert isinstance(pipeline, Pipeline)
-        return pipeline
+
+def pipeline_of(training: Training, resources: Resources) -> Pipeline:
+    """The pipeline that it runs, wherever it is written, as it is now. Raises Invalid where there is none of that name."""
+    if training.spec.pipeline is not None:
+        return Pipeline(metadata=training.metadata, spec=training.spec.pipeline)
+    assert training.spec.pipeline_ref is not None  # the spec has one of the two
+    try:
+        pipeline = resources.get("Pipeline", training.spec.pipeline_ref.name)
+    except NotFound as error:
+        raise Invalid([Problem(str(error), field="spec.pipelineRef.name", value=training.spec.pipeline_ref.name)]) from error
+    assert isinstance(pipeline, Pipeline)
+    return pipeline

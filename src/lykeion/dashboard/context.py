@@ -23,11 +23,17 @@ def no_services(_: Iterable[str]) -> Mapping[str, str]:
     return {}
 
 
+def driven(_: str) -> str:
+    """Somebody moves every Training on."""
+    return ""
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """resources: opens the store, in the one thread that will use it.
     services: names of services -> the addresses of their replicas, by a name of each.
     hosts: names by which the port may be asked, besides loopback's own.
+    why_idle: why nobody moves a Training on that is not over; "" where somebody does.
     token: what a program that is no page of ours must show to write.
     """
 
@@ -38,6 +44,7 @@ class Context:
     token: str
     services: Callable[[Iterable[str]], Mapping[str, str]] = no_services
     hosts: frozenset[str] = frozenset()
+    why_idle: Callable[[str], str] = driven
 
 
 class Store:

@@ -36,7 +36,11 @@ PATHS: dict[str, dict[str, Any]] = {
         "get": operation("search", "A picture, as a WebP thumbnail", query={"size": "its longer side, 64 to 1024 pixels"})
     },
     f"{V1}/{{plural}}": {
-        "get": operation("resources", "Pipelines, trainings or servings, newest first", query=PAGE),
+        "get": operation(
+            "resources",
+            "Pipelines, trainings (of those under way `driven`: somebody runs it, or `whyNotDriven`) or servings, newest first",
+            query=PAGE,
+        ),
         "post": operation("resources", "Create", body="One resource, as JSON or YAML", code=201),
         "put": operation("resources", "Create or replace the spec", body="One resource, as JSON or YAML", code=201),
     },
@@ -48,7 +52,9 @@ PATHS: dict[str, dict[str, Any]] = {
     f"{V1}/pipelines/{{name}}:run": {"post": operation("trainings", "Run a pipeline", body='{"parameters": {name: value}}', code=201)},
     f"{V1}/trainings/{{name}}:cancel": {"post": operation("trainings", "Cancel; nothing of it runs on")},
     f"{V1}/trainings/{{name}}:rerun": {"post": operation("trainings", "The same once more, as <name>-rN", code=201)},
-    f"{V1}/trainings/{{name}}/steps": {"get": operation("trainings", "Its steps, with what each depends on")},
+    f"{V1}/trainings/{{name}}/steps": {
+        "get": operation("trainings", "Its steps, with what each depends on; while it is under way `driven` and `whyNotDriven`")
+    },
     f"{V1}/trainings/{{name}}/logs/{{step}}": {
         "get": operation(
             "trainings", "A step's log", query={"follow": "1: stay until the step ends", "tail": "bytes of its end, 65536 unless told"}

@@ -24,6 +24,7 @@ def open_context(home: Path, repository: str = "", hosts: Iterable[str] = ()) ->
         token=token_of(platform.home.root),
         services=lambda services: service_sockets(sockets, services),
         hosts=frozenset(hosts),
+        why_idle=platform.why_idle,
     )
 
 

@@ -48,13 +48,23 @@ class Platform:
     resources: FakeResources = field(default_factory=lambda: FakeResources(Clock()))
     services: dict[str, str] = field(default_factory=dict)
     hosts: frozenset[str] = frozenset()
+    idle: dict[str, str] = field(default_factory=dict)
 
     @property
     def models(self) -> Repository:
         return open_repository(str(self.home / "repository"))
 
     def context(self) -> Context:
-        return Context(self.home, lambda: self.resources, self.models, parse, TOKEN, lambda _: self.services, self.hosts)
+        return Context(
+            self.home,
+            lambda: self.resources,
+            self.models,
+            parse,
+            TOKEN,
+            lambda _: self.services,
+            self.hosts,
+            lambda name: self.idle.get(name, ""),
+        )
 
     def ask(
         self, path: str, method: str = "GET", body: bytes | str | dict[str, Any] = b"", headers: dict[str, str] | None = None
