@@ -8,7 +8,7 @@ from rich.live import Live
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from lykeion.cli.printing import Table
+from lykeion.cli.printing import Table, visible
 
 
 def show(table: Table) -> None:
@@ -17,7 +17,7 @@ def show(table: Table) -> None:
     for heading in table.headings:
         drawn.add_column(heading, overflow="fold")
     for line in table.lines:
-        drawn.add_row(*line)
+        drawn.add_row(*map(visible, line))
     at_terminal = sys.stdout.isatty()
     width = None if at_terminal else 200
     Console(file=sys.stdout, width=width, highlight=False, markup=False, emoji=False, soft_wrap=not at_terminal).print(drawn)
@@ -34,6 +34,11 @@ class Tree:
     def __init__(self) -> None:
         self.live = Live(console=remarks(), auto_refresh=False, transient=False)
 
+    @property
+    def width(self) -> int:
+        """Of the terminal, in characters."""
+        return self.live.console.width
+
     def start(self) -> None:
         self.live.start()
 
@@ -42,7 +47,7 @@ class Tree:
 
     def say(self, text: str) -> None:
         """Above the lines."""
-        self.live.console.print(text)
+        self.live.console.print(visible(text))
 
     def draw(self, lines: Iterable[Iterable[tuple[str, str]]]) -> None:
-        self.live.update(Group(*(Text.assemble(*line) for line in lines)), refresh=True)
+        self.live.update(Group(*(Text.assemble(*((visible(text), style) for text, style in line)) for line in lines)), refresh=True)

@@ -12,7 +12,7 @@ from lykeion.adapters.registry.attached import TRUST, attach, attached
 from lykeion.adapters.registry.client import Registry
 from lykeion.assembly_images import image_store
 from lykeion.assembly_registries import registry
-from lykeion.cli.printing import emit
+from lykeion.cli.printing import ESCAPED, emit
 from lykeion.core.images.references import Reference, parse_reference
 from lykeion.core.images.sbom import MEDIA_TYPE
 from lykeion.core.images.signature import ANNOTATIONS, BUNDLE
@@ -87,7 +87,7 @@ def show_sbom(args: Namespace) -> None:
         reference = parse_reference(args.attach)
         with registry(reference.host) as there:
             attach(there, as_it_is(there, reference), MEDIA_TYPE, document)
-    print(document.decode())
+    print(document.decode().translate(ESCAPED))
 
 
 def as_it_is(there: Registry, reference: Reference) -> Reference:

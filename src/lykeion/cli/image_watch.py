@@ -9,6 +9,7 @@ from threading import Event
 from lykeion.assembly import local
 from lykeion.assembly_images import REGISTRY
 from lykeion.assembly_registries import image_builder
+from lykeion.cli.printing import visible
 from lykeion.daemons.image_builder import watch
 from lykeion.errors import Invalid, Problem
 
@@ -36,4 +37,4 @@ def main(args: Namespace) -> int:
 
 
 def said(what: str) -> None:
-    print(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} {what}", flush=True)
+    print(visible(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} {what}"), flush=True)

@@ -1,5 +1,10 @@
-"""`lykeion logs TRAINING [STEP]` and `lykeion logs SERVICE`: what was printed, read from the home, so it outlives what printed it."""
+"""`lykeion logs TRAINING [STEP]` and `lykeion logs SERVICE`: what was printed, read from the home, so it outlives what printed it.
 
+Colours are left out and other control characters made visible; `--raw` shows what was written. A carriage return stays: progress bars
+use it, and it reaches no further than its line.
+"""
+
+import re
 import sys
 import time
 from argparse import ArgumentParser, Namespace
@@ -11,7 +16,7 @@ from io import SEEK_END, StringIO
 from pathlib import Path
 
 from lykeion.assembly import Platform, local
-from lykeion.cli.printing import say
+from lykeion.cli.printing import say, visible
 from lykeion.core.resources import Training
 from lykeion.core.resources.suggest import did_you_mean
 from lykeion.core.resources.training import OVER
@@ -19,6 +24,8 @@ from lykeion.errors import Invalid, NotFound, Problem
 
 LOOK_EVERY = 0.2
 UTF8 = getincrementaldecoder("utf-8")
+COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
+BEGUN_COLOUR = re.compile(r"\x1b(\[[0-9;:]{0,40})?\Z")
 
 
 def arguments(parser: ArgumentParser, _: str) -> None:
@@ -26,6 +33,7 @@ def arguments(parser: ArgumentParser, _: str) -> None:
     parser.add_argument("step", nargs="?", help="one step of the Training (default: all)")
     parser.add_argument("-f", "--follow", action="store_true", help="go on until it has ended")
     parser.add_argument("--tail", type=int, metavar="N", help="only the last N lines of each")
+    parser.add_argument("--raw", action="store_true", help="as it was written, with what a terminal obeys")
 
 
 def main(args: Namespace) -> int:
@@ -37,7 +45,7 @@ def main(args: Namespace) -> int:
             return logs_of(platform, args.name, args.step)
 
         first = found()
-        screen = Screen(headings=len(first) > 1)
+        screen = Screen(headings=len(first) > 1, raw=args.raw)
         for path in first:
             screen.show(path, args.tail)
         if args.follow:
@@ -68,8 +76,9 @@ def logs_of(platform: Platform, name: str, step: str | None) -> list[Path]:
 class Screen:
     """Prints several logs, each on from where it was read last: whole characters, and a heading where another one speaks."""
 
-    def __init__(self, headings: bool = False) -> None:
-        self.headings = headings
+    def __init__(self, headings: bool = False, raw: bool = False) -> None:
+        self.headings, self.raw = headings, raw
+        self.held = ""  # what may be the beginning of a colour
         self.ends: dict[Path, int] = {}  # in bytes
         self.decoders: dict[Path, IncrementalDecoder] = {}
         self.last: Path | None = None
@@ -86,7 +95,7 @@ class Screen:
         if (new and path != self.last) or first:
             self.finish_line()
             if self.headings or self.last is not None:
-                print(f"==> {path.stem} <==")
+                print(f"==> {visible(path.stem)} <==")
             self.last = path
         text = self.decoders.setdefault(path, UTF8("replace")).decode(new)
         self.write(text if tail is None else last_lines(text, tail))
@@ -99,12 +108,24 @@ class Screen:
         sys.stdout.flush()
 
     def write(self, text: str) -> None:
+        if not self.raw:
+            text = self.held + text
+            begun = BEGUN_COLOUR.search(text)
+            self.held = begun.group() if begun else ""
+            text = plain(text.removesuffix(self.held))
         sys.stdout.write(text)
         self.line_begun = not text.endswith("\n") if text else self.line_begun
 
     def finish_line(self) -> None:
-        if self.line_begun:
+        held, self.held = self.held, ""
+        sys.stdout.write(visible(held))
+        if self.line_begun or held:
             self.write("\n")
+
+
+def plain(text: str) -> str:
+    """A piece of a log as a terminal may have it."""
+    return "\r".join(map(visible, COLOUR.sub("", text).split("\r")))
 
 
 def last_lines(text: str, count: int) -> str:

@@ -97,9 +97,7 @@ def guarded(command: Callable[[], int], args: Namespace) -> int:
         sys.stdout.flush()  # here, where a reader that has gone is no error
         return code
     except errors.LykeionError as error:
-        if args.verbose:
-            import_module("traceback").print_exc()
-        print(f"lykeion {args.command}: {error}", file=sys.stderr)
+        complain(args, str(error))
         return int(error.exit_code)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
@@ -108,10 +106,14 @@ def guarded(command: Callable[[], int], args: Namespace) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:  # a folder that is not there, a full disk: of a file that somebody named, as a rule
-        if args.verbose:
-            import_module("traceback").print_exc()
-        print(f"lykeion {args.command}: {f'{error.filename}: ' if error.filename else ''}{error.strerror or error}", file=sys.stderr)
+        complain(args, f"{f'{error.filename}: ' if error.filename else ''}{error.strerror or error}")
         return int(errors.Unavailable.exit_code)
+
+
+def complain(args: Namespace, problem: str) -> None:
+    """Say what went wrong, below the traceback where that is asked for."""
+    trace = import_module("traceback").format_exc() if args.verbose else ""
+    import_module("lykeion.cli.printing").say(f"{trace}lykeion {args.command}: {problem}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,8 @@
-"""How results are printed: JSON and YAML with stable keys for programs, tables for people. Results go to stdout, the rest to stderr."""
+"""How results are printed: JSON and YAML with stable keys for programs, tables for people. Results go to stdout, the rest to stderr.
+
+What is shown comes from catalogues, steps and registries too. A terminal obeys control characters (clears the screen, writes the
+clipboard), so none but line ends and tabs reaches it.
+"""
 
 import json
 import sys
@@ -11,6 +15,16 @@ from typing import Any
 import yaml
 
 from lykeion.core.content import strict
+
+REORDERING = (*range(0x202A, 0x202F), *range(0x2066, 0x206A))  # text is shown in another order than it has
+HIDDEN = (0x7F, *range(0x80, 0xA0), *REORDERING)
+VISIBLE = {code: chr(0x2400 + code) for code in range(32) if chr(code) not in "\n\t"} | dict.fromkeys(HIDDEN, "\N{REPLACEMENT CHARACTER}")
+ESCAPED = {code: f"\\u{code:04x}" for code in HIDDEN}  # JSON escapes the others itself
+
+
+def visible(text: str) -> str:
+    """The text with a sign in place of each character that a terminal would obey."""
+    return text.translate(VISIBLE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,18 +44,19 @@ def rows(headings: Sequence[str], lines: Iterable[Sequence[object]], empty: str)
 def emit(value: Any, output: str, table: Table | str | None = None) -> None:
     """Print one result as asked for; `table` is what people see."""
     if output == "json":
-        print(strict(value, indent=2, default=str))
+        print(strict(value, indent=2, default=str).translate(ESCAPED))
     elif output == "yaml":
-        print(yaml.safe_dump(json.loads(strict(value, default=str)), sort_keys=False, allow_unicode=True), end="")
+        text = strict(value, default=str)
+        print(yaml.safe_dump(json.loads(text), sort_keys=False, allow_unicode=text == text.translate(ESCAPED)), end="")
     elif isinstance(table, Table):
         import_module("lykeion.cli.drawing").show(table)  # rich takes a tenth of a second to load
     elif table is not None:
-        print(table)
+        print(visible(table))
 
 
 def say(text: str) -> None:
-    """Progress and remarks."""
-    print(text, file=sys.stderr, flush=True)
+    """Progress, remarks and errors."""
+    print(visible(text), file=sys.stderr, flush=True)
 
 
 def detail(text: str) -> None:

@@ -142,7 +142,7 @@ def describe(args: Namespace, platform: Platform) -> int:
         lines = ((age(at), n, e.type, e.reason, e.message) for at, n, e in events)
         emit(None, "table", rows(("LAST SEEN", "COUNT", "TYPE", "REASON", "MESSAGE"), lines, "no events"))
         if idle:
-            print(f"{resource.name}: {idle}")
+            emit(None, "table", f"{resource.name}: {idle}")
     return 0
 
 

@@ -1,6 +1,5 @@
 """`lykeion run FILE`: apply a pipeline, run it once, wait, and say what came of it."""
 
-import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -11,7 +10,7 @@ from lykeion.cli.alone import needed_by, run_alone
 from lykeion.cli.driving import wait_for
 from lykeion.cli.files import pipeline_to_run
 from lykeion.cli.follow import Progress
-from lykeion.cli.printing import emit, span
+from lykeion.cli.printing import emit, say, span
 from lykeion.core.pipelines.names import training_name
 from lykeion.core.resources import Metadata, PipelineRef, Training, TrainingSpec
 from lykeion.core.resources.metadata import SOURCE_FILE
@@ -90,7 +89,7 @@ def ended(platform: Platform, name: str, quiet: bool) -> Training:
         training = wait_for(platform, name, show)
         show(training, last=True)
     if training.status.phase != "Succeeded":
-        print(failure(training), file=sys.stderr)
+        say(failure(training))
     return training
 
 
@@ -145,7 +144,7 @@ def failure(training: Training) -> str:
     """Why it did not succeed: the condition, and the end of the log of what failed."""
     lines = [f"lykeion run: {condition.message}" for condition in training.status.conditions if condition.message]
     for step in training.status.steps:
-        if step.phase == "Failed" and step.log_tail:
+        if step.phase == "Failed" and step.log_tail and step.log_tail.strip() not in step.message:
             lines += [
                 f"--- the end of the log of step {step.name} (all of it: lykeion logs {training.name} {step.name})",
                 step.log_tail.rstrip(),

@@ -90,3 +90,31 @@ def test_a_log_that_was_begun_anew_is_told_from_its_start(tmp_path, capsys):
     screen.show(log)
     screen.show(log)
     assert capsys.readouterr().out == "much was said\nanew\n"
+
+
+ODD = "\x1b[31mred\x1b[0m \x1b[2J\x1b]52;c;cHdu\x07 10%\r20%\r\nend \x9b1m"
+
+
+@given(st.lists(st.integers(0, 80), max_size=6))
+@settings(deadline=None)
+def test_colours_go_and_the_rest_is_made_visible_however_it_came(tmp_path_factory, cuts):
+    data = ODD.encode()
+    places = sorted({min(cut, len(data)) for cut in cuts} | {0, len(data)})
+    rounds = [{"a": data[start:end]} for start, end in pairwise(places)]
+    with pytest.MonkeyPatch.context() as patch:
+        printed = followed(patch, tmp_path_factory.mktemp("logs"), rounds)
+    assert printed == "red ␛[2J␛]52;c;cHdu␇ 10%\r20%\r\nend �1m\n"
+
+
+def test_half_a_colour_at_the_end_of_a_log_is_visible(monkeypatch, tmp_path):
+    assert followed(monkeypatch, tmp_path, [{"a": b"x\x1b[3"}]) == "x␛[3\n"
+    assert followed(monkeypatch, tmp_path, [{"a": b"x\n\x1b"}]).endswith("x\n␛\n")
+
+
+def test_raw_logs_are_as_they_were_written(monkeypatch, tmp_path):
+    out = io.StringIO()
+    monkeypatch.setattr("sys.stdout", out)
+    (tmp_path / "a.log").write_text(ODD, newline="")
+    screen = Screen(raw=True)
+    screen.show(tmp_path / "a.log")
+    assert out.getvalue() == ODD

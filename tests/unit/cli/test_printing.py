@@ -10,7 +10,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lykeion.cli.printing import age, emit, rows, span
+from lykeion.cli.printing import age, emit, rows, say, span, visible
 from lykeion.testing.builders import NOON
 
 TEXT = st.text(st.characters(categories=["L", "N", "P", "S"]) | st.sampled_from(" \n"))
@@ -69,3 +69,40 @@ def test_dates_are_text(capsys):
 def test_what_json_has_no_word_for_is_null(capsys, output):
     emit({"recall": float("nan"), "losses": [float("inf"), (-float("inf"), 0.5)]}, output)
     assert yaml.safe_load(capsys.readouterr().out) == {"recall": None, "losses": [None, [None, 0.5]]}
+
+
+HOSTILE = "\x1b[2J\x1b]0;PWN\x07\x1b]52;c;cHdu\x07red\x9b31m\x7f\u202etfel"
+OBEYED = [chr(code) for code in (*range(32), *range(0x7F, 0xA0), 0x202E, 0x2066) if chr(code) not in "\n\t"]
+
+
+def is_harmless(shown: str) -> bool:
+    return not any(character in shown for character in OBEYED)
+
+
+@pytest.mark.parametrize("output", ["table", "json", "yaml"])
+@pytest.mark.parametrize("at_terminal", [True, False])
+def test_nothing_that_a_terminal_obeys_is_printed(capsys, monkeypatch, output, at_terminal):
+    monkeypatch.setattr("sys.stdout.isatty", lambda: at_terminal)
+    monkeypatch.setenv("NO_COLOR", "1")
+    emit({"title": HOSTILE, HOSTILE: 1}, output, rows(("TITLE",), [(HOSTILE,)], "nothing"))
+    shown = capsys.readouterr().out
+    assert is_harmless(shown.replace("\x1b[1m", "").replace("\x1b[0m", "") if at_terminal and output == "table" else shown)
+    if output != "table":
+        assert yaml.safe_load(shown)["title"] == HOSTILE
+
+
+@given(st.text())
+def test_what_no_terminal_obeys_is_shown_as_it_is(text):
+    assert is_harmless(visible(text))
+    assert [new for new, old in zip(visible(text), text, strict=True) if old not in OBEYED and old.isprintable()] == [
+        old for old in text if old not in OBEYED and old.isprintable()
+    ]
+
+
+def test_sentences_and_remarks_are_harmless_too(capsys):
+    emit({}, "table", HOSTILE)
+    say(HOSTILE)
+    drawn = capsys.readouterr()
+    assert is_harmless(drawn.out)
+    assert is_harmless(drawn.err)
+    assert "␛[2J" in drawn.out

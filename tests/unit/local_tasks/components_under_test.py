@@ -238,3 +238,26 @@ def garble(out: Output, step: Step, *, where: str) -> None:
 @component
 def garble_without(step: Step, *, where: str) -> None:
     garble.function(None, step, where=where)
+
+
+@component
+def print_much(out: Output, *, megabytes: int, fails: bool = False) -> None:
+    for number in range(megabytes):
+        print(number, "x" * (1 << 20))
+    print("the last line")
+    if fails:
+        raise RuntimeError("at last")
+
+
+@component
+def betray(out: Output, *, how: str) -> None:
+    value = os.environ["PASSWORD"]
+    if how == "print":
+        print("it is", value, {"it": value}, flush=True)
+    elif how == "child":
+        subprocess.run(["printenv", "PASSWORD"], check=True)
+    elif how == "error":
+        sys.stderr.write(f"half a line with {value[:6]}")
+        sys.stderr.flush()
+        sys.stderr.write(value[6:])
+    raise RuntimeError(f"cannot log in with {value}" if how == "exception" else "no")

@@ -11,7 +11,7 @@ import shutil
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from lykeion.adapters.volume.outputs import DirectoryOutputs
 from lykeion.adapters.volume.partitions import Partitions
 from lykeion.adapters.volume.verify import read_manifest
 from lykeion.core.content import legible, read_json
+from lykeion.core.masking import Mask
 from lykeion.core.pipelines.contract import StepFile
 from lykeion.core.values import StepResult
 from lykeion.errors import Corrupt
@@ -31,11 +32,13 @@ BLANK = "blank.json"  # the step file of a spare folder, to be written over
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One worker's staging folder. `steps`: its step files, absolute, in order; `lock` the descriptor that holds the lock."""
+    """One worker's staging folder. `steps`: its step files, absolute, in order; `lock` the descriptor that holds the lock; `mask` hides
+    the secrets that it was given in what it says."""
 
     folder: str
     lock: int
     steps: tuple[StepFile, ...]
+    mask: Mask = field(default_factory=Mask)
 
     @property
     def name(self) -> str:
@@ -49,7 +52,7 @@ class Attempt:
         with suppress(OSError, ValueError), open(f"{self.folder}/{step}/{name}", "rb") as file:
             found = read_json(file.read())
             if isinstance(found, dict):
-                said: dict[str, Any] = legible(found)
+                said: dict[str, Any] = self.mask.value(legible(found))
                 return said
         return {}
 

@@ -30,6 +30,7 @@ from lykeion.adapters.local.warm_parent import MARKS
 from lykeion.adapters.volume.faults import point
 from lykeion.adapters.volume.outputs import DirectoryOutputs
 from lykeion.adapters.volume.partitions import Partitions
+from lykeion.core.masking import Mask
 from lykeion.core.pipelines.contract import ERROR_FILE, RESULT_FILE, StepFile
 from lykeion.core.values import Child, Ref, StepResult, Task
 from lykeion.errors import Corrupt, LykeionError, NotFound, Unavailable
@@ -254,13 +255,14 @@ class Tasks:
         logs = {step.step: str(self._log(task, step.step)) for step in turn.steps}
         os.makedirs(f"{self.home}/logs/{task.owner.name}", exist_ok=True)
         deadline = None if task.timeout is None else time.time() + task.timeout
-        attempt = self._staging.begin(f"{task.name}-{turn.number}", turn.steps, deadline)
+        attempt = replace(self._staging.begin(f"{task.name}-{turn.number}", turn.steps, deadline), mask=Mask(secrets.values()))
         group = self._groups.make(attempt.name, task.resources.memory) if task.resources.memory else None
         request = {
             "attempt": attempt.name,
             "steps": attempt.files(),
             "logs": logs,
             "env": {**task.env, **secrets},
+            "secrets": list(secrets),
             "memory": task.resources.memory,
             "cgroup": group.procs if group else None,
             "container": self._container(task),

@@ -1,8 +1,9 @@
 """The process that forks steps: it imports what they import, uses none of it, and has one thread.
 
 It is executed, not forked, so that it holds nothing of the engine. On a socket it gets one request for each step, and answers when the
-step and all that it started are gone with how it ended; a step is killed on request. When the engine's end of the socket closes, it
-takes everything down. Forking after *use* of OpenMP, gRPC or obstore hangs steps; forking after import does not.
+step and all that it started are gone with how it ended; a step is killed on request. What steps print passes through it into their
+logs. When the engine's end of the socket closes, it takes everything down. Forking after *use* of OpenMP, gRPC or obstore hangs steps;
+forking after import does not.
 """
 
 import gc
@@ -15,7 +16,7 @@ import socket
 import sys
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,9 @@ from resource import struct_rusage
 from typing import Any
 
 from lykeion.adapters.local import containment, huge_pages
+from lykeion.adapters.local.step_log import StepLog
 from lykeion.adapters.volume.seal import seal
+from lykeion.core.masking import Mask
 from lykeion.core.pipelines.contract import StepFile
 
 REQUEST_BYTES = 1 << 18
@@ -49,6 +52,7 @@ MARKS = "containers"  # in a home: a file for each of these
 class Running:
     process: int
     attempt: str
+    logs: Collection[StepLog]
     mark: str = ""  # the file that is there while a daemon runs a container for it
 
 
@@ -81,6 +85,7 @@ class Parent:
         self.run = run
         self.pid = os.getpid()
         self.running: dict[int, Running] = {}  # by pidfd
+        self.logs: dict[int, StepLog] = {}  # of what runs, by the end that is read
         self.poll = select.poll()
         self.poll.register(engine, select.POLLIN)
 
@@ -89,6 +94,8 @@ class Parent:
             for descriptor, _ in self.poll.poll():
                 if descriptor in self.running:
                     self.ended(descriptor)
+                elif descriptor in self.logs:
+                    self.printed(descriptor)
                 elif descriptor == self.engine.fileno() and not self.requested():
                     return
 
@@ -104,6 +111,8 @@ class Parent:
             for step in self.running.values():
                 gone(step)
             containment.sweep((), ())
+            for log in self.logs.values():
+                log.close()
             return False
         request = json.loads(message)
         if "kill" in request:
@@ -116,13 +125,20 @@ class Parent:
 
     def start(self, request: Mapping[str, Any]) -> None:
         steps = {path: step_of(path) for path in request["steps"]}
+        secrets = [request["env"][variable] for variable in request["secrets"]]
+        logs = {step: StepLog(path, Mask(secrets)) for step, path in request["logs"].items()}
         process = os.fork()
         if process == 0:
-            self.step(request, steps)
+            self.step(request, steps, logs)
         pidfd = os.pidfd_open(process)
         container = request["container"]
-        self.running[pidfd] = Running(process, request["attempt"], f"{container['home']}/{MARKS}/{request['attempt']}" if container else "")
+        mark = f"{container['home']}/{MARKS}/{request['attempt']}" if container else ""
+        self.running[pidfd] = Running(process, request["attempt"], logs.values(), mark)
         self.poll.register(pidfd, select.POLLIN)
+        for log in logs.values():
+            os.close(log.writer)
+            self.logs[log.reader] = log
+            self.poll.register(log.reader, select.POLLIN)
 
     def kill(self, attempt: str) -> None:
         """One that ended is not reaped before it is taken from `running`, so that its number is not another's yet."""
@@ -130,7 +146,12 @@ class Parent:
             if step.attempt == attempt:
                 os.kill(step.process, signal.SIGKILL)
 
-    def step(self, request: Mapping[str, Any], steps: Mapping[str, StepFile]) -> None:
+    def printed(self, reader: int) -> None:
+        """Take it over. Where nobody can print any more it is not asked again: the end of the step closes its log."""
+        if not self.logs[reader].pump():
+            self.poll.unregister(reader)
+
+    def step(self, request: Mapping[str, Any], steps: Mapping[str, StepFile], logs: Mapping[str, StepLog]) -> None:
         """Be the step; never returns. No destructor or atexit function of what the parent imported is run."""
         code = BROKEN
         try:
@@ -139,8 +160,10 @@ class Parent:
             self.engine.close()
             for pidfd in self.running:
                 os.close(pidfd)
+            for log in (*self.logs.values(), *logs.values()):
+                log.forget()
             prepare(request)
-            code = run_all(steps, request["logs"], self.runner(request))
+            code = run_all(steps, {step: log.writer for step, log in logs.items()}, self.runner(request))
         finally:
             if sys.exc_info()[0] is not None:
                 traceback.print_exc()
@@ -161,9 +184,17 @@ class Parent:
         status, usage = gone(step)
         others = self.running.values()
         containment.sweep((other.process for other in others), (other.attempt for other in others))
+        for log in step.logs:
+            self.forget(log)
         code, cpu = os.waitstatus_to_exitcode(status), usage.ru_utime + usage.ru_stime
         with suppress(OSError):  # the engine is gone: the next poll says so
             self.engine.send(f"{code} {cpu} {step.attempt}".encode())
+
+    def forget(self, log: StepLog) -> None:
+        del self.logs[log.reader]
+        with suppress(KeyError):  # its end was seen before
+            self.poll.unregister(log.reader)
+        log.close()
 
 
 def gone(step: Running) -> tuple[int, struct_rusage]:
@@ -196,8 +227,8 @@ def step_of(path: str) -> StepFile:
         return StepFile.from_json(file.read())
 
 
-def run_all(steps: Mapping[str, StepFile], logs: Mapping[str, str], run: Runner) -> int:
-    """The steps of a task in order, until one fails; returns the exit code."""
+def run_all(steps: Mapping[str, StepFile], logs: Mapping[str, int], run: Runner) -> int:
+    """The steps of a task in order, until one fails; returns the exit code. `logs`: where each prints to."""
     started = time.time()
     for path, step in steps.items():
         os.environ["LYKEION_STEP"] = path
@@ -210,14 +241,13 @@ def run_all(steps: Mapping[str, StepFile], logs: Mapping[str, str], run: Runner)
     return 0
 
 
-def write_to(log: str) -> None:
+def write_to(log: int) -> None:
     """Point output and errors of this process to the step's log, line by line; there is nothing to read."""
-    target = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
-    os.dup2(target, 1)
-    os.dup2(target, 2)
-    os.close(target)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    os.close(log)
     os.close(nothing)
     if hasattr(sys.stdout, "reconfigure"):  # a line is one write, also with PYTHONUNBUFFERED: workers share the log
         sys.stdout.reconfigure(line_buffering=True, write_through=False)

@@ -13,6 +13,7 @@ from lykeion.core.pipelines.material import material_of, window_of
 from lykeion.core.pipelines.reasons import why_missed
 from lykeion.core.pipelines.signature import Signature
 from lykeion.core.pipelines.template import split_env
+from lykeion.core.resources.metadata import SOURCE_FILE
 from lykeion.core.resources.pipeline import Step
 from lykeion.core.resources.training import StepStatus, Training
 from lykeion.core.values import Child, Observed, Ref, Resources, StepResult, Task
@@ -180,7 +181,7 @@ def fingerprinted(step: Step, signature: Signature, inputs: Inputs, status: Step
         asked = task(step, signature, inputs, status, run, mode="fingerprint")
         return Advance(changed(status, reason="Fingerprint", message="looking at what it reads outside"), (asked,))
     if child.phase == "Failed":
-        fields = {"reason": child.reason or "Error", "log_tail": child.log_tail, "message": f"its fingerprint: {child.message}"}
+        fields = {"reason": child.reason or "Error", "log_tail": child.log_tail, "message": unseen(child.message, step, signature, run)}
         return Advance(ended(status, "Failed", run.observed.now, **fields))
     if child.phase != "Succeeded":
         return Advance(status)
@@ -189,6 +190,18 @@ def fingerprinted(step: Step, signature: Signature, inputs: Inputs, status: Step
         message = "its fingerprint is empty: return a digest, an ETag or a watermark"
         return Advance(ended(status, "Failed", run.observed.now, reason="Error", message=message))
     return advance(step, with_step(run, changed(status, fingerprint=said)))
+
+
+def unseen(message: str, step: Step, signature: Signature, run: Run) -> str:
+    """Why it cannot be told what a step would read outside: which parameter says where that is, and where that was written."""
+    file = run.training.metadata.annotations.get(SOURCE_FILE, "the pipeline's file")
+    told = []
+    for name, declared in signature.parameters.items():
+        value = step.with_.get(name)
+        if declared.type == "uri" and value:
+            by = next((parameter for parameter, one in run.training.spec.parameters.items() if one == value), None)
+            told.append(f"{name} is the parameter {by}: -p {by}=…" if by else f"{name} is {value!r} in {file}, step {step.name}")
+    return f"looking at what it reads: {message}" + (f" ({'; '.join(told)})" if told else "")
 
 
 def with_step(run: Run, status: StepStatus) -> Run:
