@@ -65,11 +65,16 @@ def wait_for(platform: Platform, name: str, show: Show) -> Training:
             try:
                 engine = tasks_engine(platform, name)
             except Unavailable:
-                show.remark(f"{name}: {platform.why_idle(name) or 'another process runs it'}")
+                show.remark(f"{name}: {platform.why_idle(name) or run_by(platform)}")
                 select.select([platform.bell], [], [], LOOK_EVERY)
                 platform.bell.hush()
                 continue
             drive(platform, engine, name, moved)
+
+
+def run_by(platform: Platform) -> str:
+    driver = platform.driver()
+    return f"it is run by {driver.who}" if driver else "it is about to be run"
 
 
 def end_cancelled(platform: Platform, name: str) -> Training:

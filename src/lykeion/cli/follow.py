@@ -113,7 +113,7 @@ def fitted(step: StepStatus, now: float, names: int, width: int) -> list[Line]:
     if len(plain(remarks)) <= room and "\n" not in plain(remarks):
         return [(*start, *remarks)]
     *times, (text, style) = remarks
-    below = [part for paragraph in text.splitlines() for part in wrap(paragraph, max(width - len(INDENT), SHORTEST_NAME))]
+    below = [part for paragraph in text.splitlines() for part in wrap(paragraph.strip(), max(width - len(INDENT), SHORTEST_NAME))]
     return [(*start, *times), *(((INDENT + part, style),) for part in below)]
 
 

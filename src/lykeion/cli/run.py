@@ -10,7 +10,7 @@ from lykeion.cli.alone import needed_by, run_alone
 from lykeion.cli.driving import wait_for
 from lykeion.cli.files import pipeline_to_run
 from lykeion.cli.follow import Progress
-from lykeion.cli.printing import emit, say, span
+from lykeion.cli.printing import counted, emit, say, span
 from lykeion.core.pipelines.names import training_name
 from lykeion.core.resources import Metadata, PipelineRef, Training, TrainingSpec
 from lykeion.core.resources.metadata import SOURCE_FILE
@@ -78,18 +78,18 @@ def finish(platform: Platform, name: str, args: Namespace) -> int:
         idle = platform.why_idle(name)
         emit({"training": name, "phase": "Pending"}, args.output, f"training/{name} created" + (f"; {idle}" if idle else ""))
         return 0
-    training = ended(platform, name, args.quiet)
+    training = ended(platform, name, args)
     emit(result(training), args.output, told(training))
     return exit_code(training)
 
 
-def ended(platform: Platform, name: str, quiet: bool) -> Training:
+def ended(platform: Platform, name: str, args: Namespace) -> Training:
     """The Training when it is over; why it did not succeed is said on stderr."""
-    with Progress(quiet) as show:
+    with Progress(args.quiet) as show:
         training = wait_for(platform, name, show)
         show(training, last=True)
     if training.status.phase != "Succeeded":
-        say(failure(training))
+        say(f"lykeion {args.command}: {failure(training)}")
     return training
 
 
@@ -132,7 +132,7 @@ def told(training: Training) -> str:
     status = training.status
     took = (status.finished_at - status.started_at).total_seconds() if status.started_at and status.finished_at else 0.0
     cached = sum(step.phase == "Cached" for step in status.steps)
-    lines = [f"training/{training.name} {status.phase.lower()} in {span(took)}: {len(status.steps)} steps, {cached} cached"]
+    lines = [f"training/{training.name} {status.phase.lower()} in {span(took)}: {counted(len(status.steps), 'step')}, {cached} cached"]
     lines += [
         f"  {one.model} version {one.version}" + (f", now {one.moved}" if one.moved else f", no alias moved: {one.why_not}")
         for one in status.published
@@ -142,7 +142,7 @@ def told(training: Training) -> str:
 
 def failure(training: Training) -> str:
     """Why it did not succeed: the condition, and the end of the log of what failed."""
-    lines = [f"lykeion run: {condition.message}" for condition in training.status.conditions if condition.message]
+    lines = [condition.message for condition in training.status.conditions if condition.message]
     for step in training.status.steps:
         if step.phase == "Failed" and step.log_tail and step.log_tail.strip() not in step.message:
             lines += [
@@ -156,7 +156,7 @@ def alone(platform: Platform, pipeline: str, parameters: dict[str, Any], args: N
     """What the step needs is run as ever; the step itself in this process, where breakpoints work."""
     before = needed_by(platform, pipeline, parameters, args.step)
     if before:
-        training = ended(platform, create(platform, pipeline, parameters, before, args.file).name, args.quiet)
+        training = ended(platform, create(platform, pipeline, parameters, before, args.file).name, args)
         if training.status.phase != "Succeeded":
             emit(result(training), args.output, told(training))
             return exit_code(training)

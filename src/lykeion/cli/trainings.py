@@ -1,21 +1,24 @@
 """`lykeion rerun | cancel`: Trainings that exist."""
 
 from argparse import ArgumentParser, Namespace
+from pathlib import Path
 
 from lykeion.assembly import Platform, local
 from lykeion.cli.driving import cancel as ask_to_cancel
 from lykeion.cli.driving import end_cancelled, read
+from lykeion.cli.files import pipeline_of as pipeline_in
 from lykeion.cli.printing import detail, emit, say
 from lykeion.cli.run import create_next, finish, run_options
 from lykeion.core.pipelines.begin import begin
 from lykeion.core.pipelines.names import rerun_name
 from lykeion.core.pipelines.repeats import differences
 from lykeion.core.resources import Training
+from lykeion.core.resources.metadata import SOURCE_FILE
 from lykeion.core.resources.training import OVER
 from lykeion.daemons.lookup import Lookup
 from lykeion.daemons.planning import plan
 from lykeion.daemons.trainings import pipeline_of
-from lykeion.errors import Conflict, LykeionError
+from lykeion.errors import Conflict, Invalid, LykeionError
 
 
 def arguments(parser: ArgumentParser, command: str) -> None:
@@ -38,6 +41,8 @@ def rerun(args: Namespace) -> int:
             say(f"{new.name} is not quite what {old.name} was; it runs the pipeline and the code as they are now:")
             for change in changes:
                 detail(change)
+        if file := edited_since(platform, old):
+            say(f"{file} was edited since it was applied, and that is not run: lykeion run {file} would")
         return finish(platform, new.name, args)
 
 
@@ -51,6 +56,20 @@ def changes_since(platform: Platform, old: Training) -> list[str]:
     except LykeionError:
         return []
     return differences(begun, old.status)
+
+
+def edited_since(platform: Platform, training: Training) -> str:
+    """The file of its pipeline, where that says something else by now than what was applied; "" otherwise, and where it is gone."""
+    try:
+        kept = pipeline_of(training, platform.resources)
+    except Invalid:  # it is gone, which the run says itself
+        return ""
+    file = kept.metadata.annotations.get(SOURCE_FILE, "")
+    try:
+        written = pipeline_in(file) if Path(file).is_file() else kept
+    except (Invalid, OSError):  # a file that is half edited
+        return file
+    return file if written.spec.model_dump_json() != kept.spec.model_dump_json() else ""
 
 
 def cancel(args: Namespace) -> int:

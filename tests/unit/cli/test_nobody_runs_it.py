@@ -104,3 +104,36 @@ def test_a_rerun_names_the_code_that_was_edited(cli, write):
     cli("run", write(ONE, MAKE), "-q")
     write(ONE, MAKE.replace('"made"', '"made anew"'))
     assert "component ./work.py:make: work.py changed" in cli("rerun", "p-1", "-q").err
+
+
+def test_a_rerun_says_that_the_file_was_edited_and_is_not_what_runs(cli, write):
+    file = write(ONE, MAKE)
+    cli("run", file, "-q")
+    assert "edited" not in cli("rerun", "p-1", "-q").err
+    write(ONE.replace(">= 1", ">= 5"), MAKE)
+    said = cli("rerun", "p-1", "-q", "-o", "json")
+    assert f"{file} was edited since it was applied, and that is not run: lykeion run {file} would" in said.err
+    assert said.json["published"][0]["alias"] == "stable"
+    file.write_text("spec: [")
+    assert "was edited since" in cli("rerun", "p-1", "-q").err
+    file.unlink()
+    assert "edited" not in cli("rerun", "p-1", "-q").err
+
+
+def test_a_rerun_that_fails_says_so_in_its_own_name_and_counts_one_step_as_one(cli, write):
+    cli("run", write(ONE, MAKE), "-q")
+    write(ONE, MAKE.replace('write_text("made")', "write_text(1)"))
+    said = cli("rerun", "p-1", "-q", code=1)
+    assert "lykeion rerun: step a: TypeError" in said.err
+    assert "lykeion run:" not in said.err
+    assert said.out.endswith(": 1 step, 0 cached\n")
+
+
+def test_who_watches_a_run_of_the_platform_is_told_who_runs_it(cli, write, beside, until):
+    up = beside("up", "--port", "0")
+    until(lambda: "lykeion up" in (cli("doctor", "-o", "json", code=None).out))
+    watching = beside("run", write(ONE, STUCK))
+    assert watching.stderr.readline() == f"p-1: it is run by lykeion up (process {up.pid})\n"
+    cli("cancel", "p-1")
+    watching.communicate(timeout=30)
+    assert watching.returncode == 130
