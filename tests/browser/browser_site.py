@@ -4,6 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from playwright.sync_api import BrowserContext
+
+from lykeion.adapters.local.token import token_of
 from lykeion.assembly import Platform
 
 
@@ -13,3 +16,9 @@ class Site:
     platform: Platform
     catalogue: list[dict[str, Any]]
     mode: Path
+
+    def let_in(self, context: BrowserContext) -> BrowserContext:
+        """A context whose tabs have the token, as those have that `lykeion open` opened."""
+        token = token_of(self.platform.home.root)
+        context.add_init_script(f"if (location.protocol === 'http:') sessionStorage.setItem('lykeion-token', '{token}')")
+        return context

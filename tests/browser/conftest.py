@@ -104,7 +104,7 @@ def context(browser: Browser, site: Site) -> Iterator[BrowserContext]:
         base_url=site.url, viewport={"width": 1280, "height": 900}, permissions=["clipboard-read", "clipboard-write"]
     )
     made.set_default_timeout(10_000)
-    yield made
+    yield site.let_in(made)
     made.close()
 
 

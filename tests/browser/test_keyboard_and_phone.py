@@ -86,7 +86,7 @@ def phone(browser: Browser, site: Site) -> Iterator[Page]:
     """The narrowest that pages have to fit (WCAG 2.2, 1.4.10), with a finger for a mouse."""
     context = browser.new_context(base_url=site.url, viewport={"width": 320, "height": 640}, is_mobile=True, has_touch=True)
     context.set_default_timeout(10_000)
-    yield context.new_page()
+    yield site.let_in(context).new_page()
     context.close()
 
 

@@ -182,7 +182,9 @@ def test_the_images_of_a_model_say_what_is_shared_what_is_new_and_what_failed(pa
     third = card.get_by_role("listitem").filter(has=page.get_by_text("Version 3", exact=True))
     expect(third).to_contain_text("nobody answers there")
     expect(third).to_contain_text("Tried 3 times; the next try is at")
-    expect(card.get_by_role("link", name="The builder's log")).to_be_visible()
+    with page.expect_popup() as opened:
+        card.get_by_role("button", name="The builder's log").click()
+    expect(opened.value.locator("body")).to_contain_text("photos@3: building")
 
 
 def test_a_model_without_images_says_nothing_of_them(page: Page) -> None:
@@ -241,7 +243,7 @@ def test_every_page_fits_a_phone_and_names_what_can_be_touched(browser: Browser,
     context = browser.new_context(
         base_url=site.url, viewport={"width": 360, "height": 740}, color_scheme=theme, is_mobile=True, has_touch=True
     )  # type: ignore[arg-type]
-    page = context.new_page()
+    page = site.let_in(context).new_page()
     page.goto(path)
     page.wait_for_load_state("networkidle") if path in ("/", "/docs", "/models", "/models/photos") else expect(
         page.locator("#page > *").first
@@ -256,7 +258,7 @@ def test_every_page_fits_a_phone_and_names_what_can_be_touched(browser: Browser,
 
 
 def test_nothing_moves_for_those_who_do_not_want_it(browser: Browser, site: Site) -> None:
-    context = browser.new_context(base_url=site.url, reduced_motion="reduce")
+    context = site.let_in(browser.new_context(base_url=site.url, reduced_motion="reduce"))
     page = context.new_page()
     page.goto("/trainings")
     expect(page.locator(".dots i.live").first).to_be_visible()

@@ -155,7 +155,8 @@ def page(platform: Platform, port: int) -> int:
             nonlocal waiting
             if waiting and is_ready(platform):
                 waiting = False
-                print(f"\n  Search by photo at  {up.front.url}\n\n  (home: {platform.home.root}; Ctrl-C stops it)", flush=True)
+                print(f"\n  Search by photo at  {up.front.url}\n", flush=True)
+                print(f"  (home: {platform.home.root}; trainings, models …: lykeion open; Ctrl-C stops it)", flush=True)
             return False
 
         up.run(told_when_ready)

@@ -65,6 +65,8 @@ def wait_for(platform: Platform, name: str, show: Show) -> Training:
             try:
                 engine = tasks_engine(platform, name)
             except Unavailable:
+                if training.spec.state == "Cancelled":
+                    end_cancelled(platform, name)
                 show.remark(f"{name}: {platform.why_idle(name) or run_by(platform)}")
                 select.select([platform.bell], [], [], LOOK_EVERY)
                 platform.bell.hush()

@@ -24,6 +24,7 @@ class Command(NamedTuple):
 COMMANDS = {
     "demo": Command("demo", "photo search over real pictures, from nothing to the page in the browser"),
     "up": Command("up", "run the platform: controller, servers and the page, on loopback"),
+    "open": Command("open", "open the page of the running platform in the browser, as who may do everything"),
     "run": Command("run", "run a pipeline file and wait for it"),
     "rerun": Command("trainings", "run a Training again: what is cached is not run"),
     "cancel": Command("trainings", "cancel a Training"),

@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, Literal
 
+from lykeion.adapters.local.home import CLOSE_IT
 from lykeion.assembly import Platform, local
 from lykeion.cli.alone import needed_by, run_alone
 from lykeion.cli.driving import wait_for
@@ -35,6 +36,8 @@ def run_options(parser: ArgumentParser) -> None:
 
 def main(args: Namespace) -> int:
     with local(args.home) as platform:
+        if exposure := platform.home.exposure:
+            say(f"lykeion run: {exposure}; {CLOSE_IT}")
         named = (*args.only, args.step) if args.step else tuple(args.only)
         pipeline, parameters = pipeline_to_run(args.file, args.parameter, platform.components, platform.containers, named)
         platform.resources.apply(pipeline)

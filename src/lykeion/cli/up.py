@@ -10,7 +10,9 @@ from types import FrameType
 
 from lykeion.adapters.local.children import LocalChildren
 from lykeion.adapters.local.front import Front
+from lykeion.adapters.local.home import CLOSE_IT
 from lykeion.adapters.local.kept_process import KeptProcess
+from lykeion.adapters.local.token import page_with_token, token_of
 from lykeion.adapters.registry import REGISTRY
 from lykeion.assembly import Platform, children, local, servings, tasks_engine, trainings
 from lykeion.cli.printing import say
@@ -33,9 +35,19 @@ def arguments(parser: ArgumentParser, _: str) -> None:
 def main(args: Namespace) -> int:
     with local(args.home) as platform, Up(platform, args.port, args.registry) as up:
         print(f"Lykeion is up at {up.front.url}   (home: {platform.home.root}; Ctrl-C stops it)", flush=True)
+        if exposure := platform.home.exposure:
+            say(f"lykeion up: {exposure}; {CLOSE_IT}")
+        print(way_in(up.front.url, platform), flush=True)
         left_alone(platform)
         up.run()
     return 0
+
+
+def way_in(url: str, platform: Platform) -> str:
+    """How to open the pages so that they may read and write. The token itself only goes to a terminal: what is kept of it may be read."""
+    token = token_of(platform.home.root)
+    way = page_with_token(url, token) if sys.stdout.isatty() else "lykeion open"
+    return f"Trainings, models and the rest: {way}\nOther users of this machine who reach the port can search and see pictures, no more."
 
 
 def left_alone(platform: Platform) -> None:

@@ -31,6 +31,19 @@ class Files(StaticFiles):
         return answer
 
 
+ROUTES = [
+    *pages.ROUTES,
+    *api.ROUTES,
+    *pictures.ROUTES,
+    *models.ROUTES,
+    *images.ROUTES,
+    *api.RESOURCE_ROUTES,
+    *standing.ROUTES,
+    *openapi.ROUTES,
+    Mount("/static", Files(directory=STATIC)),
+]
+
+
 class Fork:
     """To the gateway where a route takes the path, else to the platform's own pages and API."""
 
@@ -58,19 +71,8 @@ def make_app(context: Context, state: State | None = None) -> ASGIApp:
         await at.gateway.close()
         at.store.close()
 
-    routes = [
-        *pages.ROUTES,
-        *api.ROUTES,
-        *pictures.ROUTES,
-        *models.ROUTES,
-        *images.ROUTES,
-        *api.RESOURCE_ROUTES,
-        *standing.ROUTES,
-        *openapi.ROUTES,
-        Mount("/static", Files(directory=STATIC)),
-    ]
     handlers = {LykeionError: answer_error, HTTPException: answer_http, Exception: answer_unexpected}
-    own = Starlette(routes=routes, lifespan=lifespan, exception_handlers=handlers)
+    own = Starlette(routes=ROUTES, lifespan=lifespan, exception_handlers=handlers)
     own.state.platform = at
     own.state.hub = Hub(at.store, at.closing)
     return Guard(Fork(own, at.gateway), context.hosts, context.token)

@@ -34,7 +34,7 @@ class Context:
     services: names of services -> the addresses of their replicas, by a name of each.
     hosts: names by which the port may be asked, besides loopback's own.
     why_idle: why nobody moves a Training on that is not over; "" where somebody does.
-    token: what a program that is no page of ours must show to write.
+    token: what must be shown for everything but searching.
     """
 
     home: Path

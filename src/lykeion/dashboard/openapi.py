@@ -11,6 +11,7 @@ from starlette.routing import Route
 
 from lykeion import __version__
 from lykeion.dashboard.api import V1, state
+from lykeion.dashboard.security import is_open
 
 PROBLEM = {"description": "A problem (RFC 9457): what is wrong, why, what to do", "content": {"application/problem+json": {}}}
 
@@ -78,12 +79,15 @@ PATHS: dict[str, dict[str, Any]] = {
 
 
 def with_path_parameters(paths: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Every {name} of a path as a parameter of all its operations."""
+    """Every {name} of a path as a parameter of all its operations, and the token where they need it."""
     done: dict[str, Any] = {}
     for path, methods in paths.items():
         names = [part.partition("}")[0] for part in path.split("{")[1:]]
         given = [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names]
-        done[path] = {**methods, "parameters": given} if given else dict(methods)
+        guarded = {
+            method: said if is_open(method.upper(), path) else {**said, "security": [{"token": []}]} for method, said in methods.items()
+        }
+        done[path] = {**guarded, "parameters": given} if given else guarded
     return done
 
 

@@ -5,10 +5,10 @@ from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from pathlib import Path
 
+from lykeion.adapters.local.token import token_of
 from lykeion.assembly import local
 from lykeion.core.resources.parse import parse
 from lykeion.dashboard.context import Context
-from lykeion.dashboard.security import token_of
 from lykeion.repository import open_repository
 
 

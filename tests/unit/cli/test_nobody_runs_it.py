@@ -80,6 +80,14 @@ def test_one_that_waits_for_another_run_says_for_whom_and_is_cancelled_at_once(c
     assert (phase(cli, "p-1"), running.poll()) == ("Running", None)
 
 
+def test_a_run_that_waits_for_another_ends_when_it_is_interrupted(cli, running, beside, tmp_path):
+    waiting = beside("run", tmp_path / "p.yaml", "-o", "json")
+    assert waiting.stderr.readline().startswith("p-2: it waits for the run of p-1")
+    waiting.send_signal(signal.SIGINT)
+    waiting.communicate(timeout=30)
+    assert (waiting.returncode, phase(cli, "p-2"), phase(cli, "p-1")) == (130, "Cancelled", "Running")
+
+
 def test_one_that_another_process_runs_is_cancelled_by_that_process_which_is_named(cli, running):
     assert cli("cancel", "p-1").out in (
         f"training/p-1 is being cancelled by the run of p-1 (process {running.pid})\n",

@@ -38,6 +38,14 @@ def steps(said) -> dict[str, str]:
     return {step["name"]: step["state"] for step in said.json["steps"]}
 
 
+def test_a_home_that_others_may_look_into_is_told(cli, home, write):
+    home.mkdir(mode=0o700)
+    home.chmod(0o1755)
+    assert f"lykeion run: {home}: others may look into this home" in cli("run", write("  steps: []\n"), code=None).err
+    home.chmod(0o700)
+    assert "others may" not in cli("run", write("  steps: []\n"), code=None).err
+
+
 def test_a_run_says_what_every_script_needs(cli, write):
     told = cli("run", write(LINE, MAKE), "-o", "json")
     assert told.json["training"] == "p-1"

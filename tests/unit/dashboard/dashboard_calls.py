@@ -42,8 +42,6 @@ class Clock:
 
 @dataclass
 class Platform:
-    """`own`: what a page of the platform sends with a write."""
-
     home: Path
     resources: FakeResources = field(default_factory=lambda: FakeResources(Clock()))
     services: dict[str, str] = field(default_factory=dict)
@@ -98,7 +96,7 @@ class Platform:
 
 
 def with_defaults(headers: dict[str, str] | None, length: int) -> list[tuple[bytes, bytes]]:
-    said = {"host": "127.0.0.1:8470", "origin": "http://127.0.0.1:8470"} | (headers or {})
+    said = {"host": "127.0.0.1:8470", "origin": "http://127.0.0.1:8470", "x-lykeion-token": TOKEN} | (headers or {})
     return [(name.encode(), value.encode()) for name, value in {**said, "content-length": str(length)}.items() if value]
 
 

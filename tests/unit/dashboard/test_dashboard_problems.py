@@ -13,7 +13,7 @@ from lykeion.errors import Conflict, Corrupt, Invalid, LykeionError, NotFound, U
 V1 = "/api/v1"
 STRANGER = {"host": "evil.test"}
 OTHER_PAGE = {"origin": "http://evil.test"}
-NO_PAGE = {"origin": ""}
+NO_PAGE = {"origin": "", "x-lykeion-token": ""}
 
 
 def is_problem(answer: Answer, status: int) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from lykeion.adapters.local.token import token_of
 from lykeion.dashboard.serve import arguments
 
 
@@ -55,7 +56,7 @@ def test_it_takes_a_port_and_names_that_are_allowed(tmp_path: Path) -> None:
 def test_an_open_page_does_not_keep_it_from_ending(tmp_path: Path) -> None:
     with serving(tmp_path, "--port", "0") as (process, url):
         page = socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])), timeout=10)
-        page.sendall(b"GET /api/v1/watch HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        page.sendall(f"GET /api/v1/watch HTTP/1.1\r\nHost: localhost\r\nX-Lykeion-Token: {token_of(tmp_path)}\r\n\r\n".encode())
         heard = b""
         while b"synced" not in heard:
             heard += page.recv(65536)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from lykeion.adapters.containers.chosen import Containers
 from lykeion.adapters.local.containment import tokened
-from lykeion.adapters.local.home import Home
+from lykeion.adapters.local.home import CLOSE_IT, Home
 from lykeion.adapters.local.locks import holder, is_held
 from lykeion.adapters.local.memory import V1, V2, makeable
 from lykeion.adapters.local.services import TOKEN
@@ -56,6 +56,7 @@ def check_all(home: Home, port: int, resources: Resources, serving: bool = False
         python,
         packages,
         lambda: folder(home),
+        lambda: privacy(home),
         lambda: room(home),
         limits,
         lambda: memory_limits(home),
@@ -104,6 +105,10 @@ def folder(home: Home) -> Iterator[Check]:
         with suppress(OSError):
             probe.unlink(missing_ok=True)
             probe.with_suffix(".renamed").unlink(missing_ok=True)
+
+
+def privacy(home: Home) -> Iterator[Check]:
+    yield Check("privacy", not home.exposure, home.exposure or "the home is closed to other users", CLOSE_IT)
 
 
 def room(home: Home) -> Iterator[Check]:

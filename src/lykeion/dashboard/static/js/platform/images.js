@@ -1,7 +1,9 @@
 // The images of a model's versions: how far each is, where it lies, and which of its layers are new.
 
+import { openText } from "../api.js";
 import { badge, h } from "../dom.js";
 import { ago, duration, exactly, size } from "../format.js";
+import { tried } from "./training.js";
 
 const TONES = { pushed: "good", failed: "bad", waiting: "info live" };
 const SMALLEST = 0.4; // per cent of a bar that a layer has at least, to be seen
@@ -9,7 +11,7 @@ const SMALLEST = 0.4; // per cent of a bar that a layer has at least, to be seen
 export function images(versions) {
   const shown = versions.filter((one) => one.image);
   if (!shown.length) return false;
-  const log = h("a", { class: "small", href: "/api/v1/image-builder/log", target: "_blank", rel: "noopener" }, "The builder's log");
+  const log = h("button", { class: "button slim", type: "button", on: { click: () => tried(() => openText("/api/v1/image-builder/log")) } }, "The builder's log");
   return h("section", { class: "card", "aria-labelledby": "images" },
     h("div", { class: "card-head row apart" }, h("h2", { id: "images" }, "Images"), log),
     h("ul", { class: "images" }, shown.map(line)));
