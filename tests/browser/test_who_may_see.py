@@ -4,11 +4,11 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from browser_site import Site
+from browser_site import Site, make_training
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from lykeion.adapters.local.token import page_with_token, token_of
-from lykeion.core.resources import StepStatus, Training, TrainingStatus
+from lykeion.core.resources import StepStatus, TrainingStatus
 
 pytestmark = pytest.mark.browser
 PLATFORM_PAGES = ["/trainings", "/trainings/photo-search-1", "/models", "/models/photos", "/servings", "/pipelines"]
@@ -72,10 +72,7 @@ def test_an_open_tab_takes_the_token_when_the_address_is_pasted_there(stranger: 
 
 
 def test_a_line_that_was_cut_is_taken_up_again(page: Page, context: BrowserContext, site: Site) -> None:
-    spec = {"pipelineRef": {"name": "photo-search"}, "parameters": {"listings": "x.csv"}}
-    made = site.platform.resources.create(Training.model_validate({"metadata": {"name": "cut"}, "spec": spec}))
-    status = TrainingStatus(phase="Running", steps=(StepStatus(name="work", phase="Running"),))
-    site.platform.resources.write_status(made.model_copy(update={"status": status}))
+    make_training(site, "cut", TrainingStatus(phase="Running", steps=(StepStatus(name="work", phase="Running"),)))
     context.route("**/api/v1/watch", lambda route: route.abort())
     page.goto("/trainings/cut")
     expect(page.locator("#standing .badge")).to_be_visible()

@@ -23,7 +23,8 @@ ALIASES = {alias: kind for kind in KINDS for alias in (kind.lower(), f"{kind.low
 
 def arguments(parser: ArgumentParser, command: str) -> None:
     if command == "apply":
-        parser.add_argument("-f", "--filename", action="append", required=True, metavar="FILE", help="a YAML file, a folder of them, or -")
+        parser.add_argument("files", nargs="*", metavar="FILE", help="a YAML file, a folder of them, or -")
+        parser.add_argument("-f", "--filename", action="append", default=[], metavar="FILE", help="the same, as others write it")
         return
     what = "all" if command == "get" else "one"
     parser.add_argument("kind", help=f"pipelines, trainings or servings ({what}); or KIND/NAME")
@@ -39,8 +40,11 @@ def main(args: Namespace) -> int:
 
 def apply(args: Namespace, resources: Resources) -> int:
     """Everything is checked before anything is written."""
+    named = [*args.files, *args.filename]
+    if not named:
+        raise Invalid([Problem("say which file", remedy="lykeion apply FILE …")])
     written = []
-    found = [(resource, there(resources, resource)) for resource in read_resources(args.filename)]
+    found = [(resource, there(resources, resource)) for resource in read_resources(named)]
     refuse(found)
     for resource, before in found:
         after = resources.apply(resource)
@@ -96,7 +100,7 @@ def listing(kind: str, found: list[Resource], why_idle: Callable[[str], str]) ->
         "Training": ("NAME", "PHASE", "STEPS", "CACHED", "PUBLISHED", "AGE"),
         "Serving": ("NAME", "READY", "REASON", "SERVES", "URL", "AGE"),
     }[kind]
-    empty = {"Pipeline": "no pipelines yet: `lykeion apply -f FILE`", "Training": "no trainings yet: `lykeion run FILE`"}
+    empty = {"Pipeline": "no pipelines yet: `lykeion apply FILE`", "Training": "no trainings yet: `lykeion run FILE`"}
     return rows(
         headings, (cells(resource, why_idle) for resource in found), empty.get(kind, "no servings yet: publish a model with `deploy`")
     )

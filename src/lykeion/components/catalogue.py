@@ -19,6 +19,7 @@ from typing import Any
 
 from lykeion.components.installed import Installed, installed
 from lykeion.components.kept import keep, kept
+from lykeion.components.locked import unlike_installed
 from lykeion.components.modules import LIBRARIES, PLATFORM, Closure, Modules, Source
 from lykeion.core.content import digest_of
 from lykeion.core.pipelines.check import fault_of_value
@@ -32,7 +33,10 @@ LONGEST = 300.0  # seconds for importing all components of a pipeline
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A component whose source was read. `reference` has an absolute path where it names a file. `home`: what `files=` is relative to."""
+    """A component whose source was read. `reference` has an absolute path where it names a file. `home`: what `files=` is relative to.
+
+    `function`: "module:function". A pickle says so of which module it is; under another name, one that was kept could not be read.
+    """
 
     reference: str
     function: str
@@ -56,20 +60,25 @@ class Catalogue:
         """Of one component. Raises Invalid."""
         return self.describe_all(folder, [component], lock)[component]
 
-    def describe_all(self, folder: str, components: Iterable[str], lock: Path | None = None) -> dict[str, Signature]:
+    def describe_all(
+        self, folder: str, components: Iterable[str], lock: Path | None = None, *, runs_here: bool = True
+    ) -> dict[str, Signature]:
         """Reference as it was given -> signature, with identity, imports and closure. Every problem at once, as Invalid.
 
         `folder`: the pipeline's; "./x.py:f" is relative to it. Those not described before are imported in one subprocess.
         """
         problems: list[Problem] = []
         found: dict[str, Found] = {}
-        environment = None if lock is None else digest_of(lock.read_bytes())
+        locked = None if lock is None else lock.read_bytes()
+        environment = None if locked is None else digest_of(locked)
         reader = Reader(self.cache, folder, environment)
         for component in dict.fromkeys(components):
             try:
                 found[component] = reader.find(component)
             except Invalid as error:
                 problems += error.problems
+        if lock is not None and locked is not None and runs_here:
+            problems += unlike_installed(lock, locked, self.cache, [each.closure for each in found.values()])
         told = self._tell(folder, found, problems)
         signatures: dict[str, Signature] = {}
         for component, said in told.items():
@@ -123,14 +132,14 @@ class Reader:
             if not file.is_file():
                 raise self.no_file(component, file)
             closure = self.modules(file.parent, self.folder).closure(Source(file), "", "")
-            return Found(f"{file}:{function}", function, file.parent, closure, self.environment_of(closure))
+            return Found(f"{file}:{function}", f"{file.stem}:{function}", file.parent, closure, self.environment_of(closure))
         modules = self.modules(self.folder)
         source, library = self.module(modules, component, where)
         if library:
             closure = Closure({"": sha256(source.file.read_bytes()).hexdigest()}, [source.file], {where.partition(".")[0]})
         else:
             closure = modules.closure(source, where if source.folder else where.rpartition(".")[0], where)
-        return Found(component, function, source.file.parent, closure, self.environment_of(closure))
+        return Found(component, component, source.file.parent, closure, self.environment_of(closure))
 
     def modules(self, *roots: Path) -> Modules:
         return self.finders.setdefault(roots, Modules(roots, self.imports))

@@ -236,8 +236,9 @@ async def families(request: Request) -> Response:
 
 
 def family_json(request: Request, serving: Resource) -> dict[str, Any]:
-    url = f"/v1/search/{serving.spec.family}"
-    route = state(request).gateway.route(url)
+    path = f"/v1/search/{serving.spec.family}"
+    route = state(request).gateway.route(path)
+    url = request.scope["root_path"] + path
     return {"family": serving.spec.family, "serving": serving.name, "url": url, "ready": route is not None and bool(route.ready)}
 
 

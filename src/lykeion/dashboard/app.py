@@ -15,6 +15,7 @@ from lykeion.dashboard import api, images, models, openapi, pages, pictures, sta
 from lykeion.dashboard.context import Context, State, Store
 from lykeion.dashboard.events import Hub
 from lykeion.dashboard.problems import answer_error, answer_http, answer_unexpected
+from lykeion.dashboard.proxied import Proxied
 from lykeion.dashboard.security import Guard
 from lykeion.errors import LykeionError
 from lykeion.servers.gateway import Gateway
@@ -52,8 +53,12 @@ class Fork:
         self.gateway = gateway
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        to_worker = scope["type"] == "http" and self.gateway.route(scope["path"]) is not None
-        await (self.gateway if to_worker else self.own)(scope, receive, send)
+        if scope["type"] != "http":
+            await self.own(scope, receive, send)
+        elif self.gateway.route(scope["path"]) is not None:
+            await self.gateway(scope, receive, send)
+        else:
+            await self.own({**scope, "path": scope["root_path"] + scope["path"]}, receive, send)
 
 
 def make_state(context: Context) -> State:
@@ -75,4 +80,4 @@ def make_app(context: Context, state: State | None = None) -> ASGIApp:
     own = Starlette(routes=ROUTES, lifespan=lifespan, exception_handlers=handlers)
     own.state.platform = at
     own.state.hub = Hub(at.store, at.closing)
-    return Guard(Fork(own, at.gateway), context.hosts, context.token)
+    return Proxied(Guard(Fork(own, at.gateway), context.outside.hosts, context.token), context.outside)

@@ -10,6 +10,7 @@ from starlette.routing import Route
 
 from lykeion.core.models.aliases import AliasMove
 from lykeion.core.models.manifest import Manifest
+from lykeion.core.pipelines.requires import metrics_of, parse
 from lykeion.dashboard.api import V1, json_of, state
 from lykeion.dashboard.images import images
 from lykeion.errors import Invalid, NotFound, Problem
@@ -27,6 +28,7 @@ def describe(models: Repository, name: str) -> dict[str, Any]:
     return {
         "name": name,
         "aliases": aliases,
+        "gate": gate(versions),
         "history": history,
         "versions": [version_json(one, aliases) | {"image": made.get(one.version)} for one in reversed(versions)],
     }
@@ -48,6 +50,14 @@ def version_json(manifest: Manifest, aliases: dict[str, int]) -> dict[str, Any]:
     return said | {"aliases": sorted(name for name, number in aliases.items() if number == manifest.version)}
 
 
+def gate(versions: list[Manifest]) -> dict[str, Any]:
+    """What the newest version that says so was published under: the rule as it was written, and the metrics that it asks for, in order."""
+    rule = next((said for one in reversed(versions) if (said := str(one.lineage.get("requires") or ""))), "")
+    with suppress(Invalid):  # written by another Lykeion, which knows more
+        return {"requires": rule, "metrics": list(dict.fromkeys(metrics_of(parse(rule))))} if rule else {"requires": "", "metrics": []}
+    return {"requires": rule, "metrics": []}
+
+
 def move_json(move: AliasMove) -> dict[str, Any]:
     return {"n": move.n, "version": move.version, "previous": move.previous, "reason": move.reason, "at": move.at, "back": move.back}
 
@@ -67,6 +77,7 @@ def line(models: Repository, name: str) -> dict[str, Any]:
         "newest": newest.version if newest else None,
         "created": newest.created.isoformat() if newest else None,
         "size": newest.size if newest else 0,
+        "gate": gate(versions),
         "metrics": [{"version": one.version, **one.metrics} for one in versions[-50:]],
     }
 

@@ -116,7 +116,8 @@ async def describe(request: Request) -> Response:
     gateway = state(request).gateway
     firsts = [ready[0].addresses[0] for route in gateway.table.current() if (ready := route.ready)]
     answers = await asyncio.gather(*(gateway.fetch(address, "/openapi.json") for address in firsts))
-    return JSONResponse(merged(own(), [said for said in map(read, answers) if said is not None]))
+    servers = [{"url": request.scope["root_path"] or "/"}]
+    return JSONResponse({**merged(own(), [said for said in map(read, answers) if said is not None]), "servers": servers})
 
 
 def read(answer: bytes | None) -> dict[str, Any] | None:

@@ -33,16 +33,22 @@ PAGES = {
 }
 
 
-def whole(page: Page) -> str:
-    """Its HTML."""
+def whole(page: Page, root: str = "./") -> str:
+    """Its HTML. root: the way from the page's address to `/`, since nobody need know below which prefix a proxy serves it."""
     text = (FOLDER / "shell.html").read_text("utf-8")
-    for name, value in (("title", page.title), ("script", page.script), ("main", (FOLDER / page.main).read_text("utf-8").rstrip("\n"))):
+    main = (FOLDER / page.main).read_text("utf-8").rstrip("\n")
+    for name, value in (("title", page.title), ("script", page.script), ("main", main), ("root", root)):
         text = text.replace(f"{{{{{name}}}}}", value)
     return text
 
 
+def root_of(path: str) -> str:
+    """ "/trainings" -> "./", "/trainings/one" -> "../"."""
+    return "../" * (path.count("/") - 1) or "./"
+
+
 def route(path: str, page: Page) -> Route:
-    text = whole(page)
+    text = whole(page, root_of(path))
 
     async def show(_: Request) -> Response:
         return HTMLResponse(text, headers={"cache-control": "no-cache"})

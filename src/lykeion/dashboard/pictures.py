@@ -102,7 +102,7 @@ async def samples(request: Request) -> Response:
     count = min(int(given), 50) if given.isascii() and given.isdigit() and len(given) < 4 else 8
     home: Path = request.app.state.platform.context.home
     found = await asyncio.to_thread(sampled, home / "cache" / "pictures", count)
-    return JSONResponse({"pictures": [f"/v1/pictures/{digest}" for digest in found]})
+    return JSONResponse({"pictures": [f"{request.scope['root_path']}/v1/pictures/{digest}" for digest in found]})
 
 
 ROUTES = [Route("/api/v1/pictures", samples), Route("/v1/pictures/{digest}", show)]

@@ -69,12 +69,13 @@ def shown_token(headers: Mapping[str, str]) -> str:
 
 def refusal(method: str, path: str, headers: Mapping[str, str], *, hosts: Iterable[str], token: str) -> Refusal | None:
     """Why a request is not let in, or None. `headers` by lower-case name."""
-    host = headers.get("host", "")
-    allowed = LOOPBACK | {name.lower() for name in hosts}
-    if host_name(host) not in allowed:
-        return Refusal(421, f"This port does not answer for {host or 'a request without a Host header'!r}; ask for 127.0.0.1 or localhost.")
+    host = headers.get("host", "").lower()
+    named = {name.lower() for name in hosts}
+    if host_name(host) not in LOOPBACK | {host_name(name) for name in named}:
+        asked = repr(host) if host else "a request without a Host header"
+        return Refusal(421, f"This port does not answer for {asked}; ask for 127.0.0.1 or localhost, or start it with --host NAME.")
     origin = headers.get("origin")
-    same = origin is None or origin.lower() in (f"http://{host.lower()}", f"https://{host.lower()}")
+    same = origin is None or origin.lower().removeprefix("https://").removeprefix("http://") in {host, *named}
     if method not in READING and not same:
         return Refusal(403, f"Pages of {origin} may not send requests here.")
     if is_open(method, path):

@@ -90,9 +90,10 @@ class Proxy:
         like = question_of(headers.get(b"content-type", b"").decode("latin-1"), body)
         cover = self.cover()
         with cover.used():
-            return msgspec.json.encode(await self.search(cover, like, paging, request_id, started))
+            root = headers.get(b"x-forwarded-prefix", b"").decode("latin-1")  # of the gateway, which lets nobody else say it
+            return msgspec.json.encode(await self.search(cover, like, paging, request_id, started, root))
 
-    async def search(self, cover: Cover, like: Like, paging: Paging, request_id: str, started: float) -> dict[str, Any]:
+    async def search(self, cover: Cover, like: Like, paging: Paging, request_id: str, started: float, root: str) -> dict[str, Any]:
         gathered = Gathered()
         asked = await self.asked(cover, like, gathered)
         if asked is not None:
@@ -102,7 +103,7 @@ class Proxy:
                 gathered.hits.clear()
                 await all_of([self.ask(server, asked.vectors, cover.dimension, deep, paging, until, gathered) for server in cover.servers])
                 deep = next_depth(gathered, paging, asked.without, deep)
-        items, following = items_of(gathered, paging, asked.without if asked else None)
+        items, following = items_of(gathered, paging, asked.without if asked else None, root)
         if gathered.problems:
             self.numbers.partial()
         return {

@@ -208,3 +208,11 @@ def test_what_is_deleted_while_another_process_runs_it_ends(cli, write, beside, 
     assert running.returncode == 3
     assert "training/p-1" in err
     assert "Traceback" not in err
+
+
+def test_with_other_packages_than_the_requirements_name_nothing_runs(cli, write, tmp_path):
+    (tmp_path / "requirements.lock").write_text(f"numpy==1.0.0 --hash=sha256:{'0' * 64}\n")
+    told = cli("run", write("  environment: {requirements: requirements.lock}\n" + LINE, MAKE), code=2)
+    assert told.err.count("numpy==1.0.0 is locked, but numpy ") == 1
+    assert f"{tmp_path}/requirements.lock:1" in told.err
+    assert cli("get", "trainings", "-o", "json").json == []

@@ -49,6 +49,24 @@ def test_a_name_can_be_allowed() -> None:
     assert status("GET", "/", {}) == 421
 
 
+@pytest.mark.parametrize(
+    ("origin", "expected"),
+    [
+        ("https://lab.example", 200),
+        ("http://Lab.example", 200),
+        ("https://lab.example:9999", 403),  # another port may be another user's
+        ("https://x.lab.example", 403),
+        ("https://lab.example:8443", 403),
+        ("https://shop.example:8443", 200),
+        ("https://shop.example", 403),
+        ("http://127.0.0.1:8470", 200),
+    ],
+)
+def test_pages_may_come_from_a_name_that_was_given_at_its_own_port(origin: str, expected: int) -> None:
+    headers = {"host": "127.0.0.1:8470", "origin": origin}
+    assert status("POST", "/v1/search/photos", headers, ("lab.example", "shop.example:8443")) == expected
+
+
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
 @pytest.mark.parametrize(
     ("headers", "expected"),

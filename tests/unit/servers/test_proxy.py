@@ -66,6 +66,17 @@ def test_the_answer_of_several_servers_is_that_of_a_naive_search_through_all(sho
     assert [(one["version"], one["answered"]) for one in answer["indexes"]] == [(number + 1, True) for number in sorted(chosen)]
 
 
+def test_pictures_are_told_below_the_prefix_that_the_gateway_names(shops, servers, tmp_path):
+    async def story(photos):
+        photos.write(cover_of(shops.first, servers))
+        await photos.covers.follow()
+        return await photos.post({"vector": vector(1)}, "k=2", **{"x-forwarded-prefix": "/lykeion"})
+
+    pictures = [one["picture"] for one in within(tmp_path, shops.volume, story).json["items"]]
+    assert len(pictures) == 2
+    assert all(one.startswith("/lykeion/v1/pictures/") for one in pictures)
+
+
 def test_pages_over_several_servers_show_every_item_once(shops, servers, tmp_path):
     async def story(photos):
         photos.write(cover_of(shops.first, servers))

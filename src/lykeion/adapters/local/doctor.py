@@ -36,7 +36,7 @@ EXTRAS = {
     "serve": ("starlette", "uvicorn", "prometheus_client", "msgspec"),
     "search": ("numpy", "pyarrow", "faiss", "onnxruntime", "grpc", "PIL"),
     "learn": ("numpy", "pyarrow", "sklearn", "skops"),
-    "images": ("urllib3", "zstandard", "cryptography", "packaging", "uv"),
+    "images": ("urllib3", "zstandard", "cryptography", "uv"),
 }
 
 
@@ -224,7 +224,7 @@ def outputs(home: Home) -> Iterator[Check]:
         if size + more > SAMPLE_BYTES:
             continue
         looked, size = looked + 1, size + more
-        if manifest is None or not all(is_intact(path, file.sha256) for path, file in files):
+        if manifest is None or not all(is_intact(path, file.sha256) for path, file in files if file.sha256):
             damaged.append(key.name)
     detail = f"damaged: {', '.join(damaged)}" if damaged else f"the newest {looked} are whole ({size / 2**20:.0f} MiB read)"
     remedy = "they are made anew when next asked for; look at the disk's own log (dmesg, smartctl)"

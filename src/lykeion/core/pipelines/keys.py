@@ -5,7 +5,8 @@
           (not those that say where something outside is, if it has a fingerprint) · content digests of inputs · names of outputs
           · number of partitions · environment variables · window (if it reads one) · fingerprint (if it reads outside)
 
-Never names of steps, pipelines or files, URIs of inputs, tags, times of modification, or how many workers share the work.
+Never names of steps, pipelines or files (but that of the component's module, which pickles carry), URIs of inputs, tags, times of
+modification, or how many workers share the work.
 """
 
 from collections.abc import Mapping

@@ -62,8 +62,8 @@ def published(training: Training, status: TrainingStatus, steps: Mapping[str, St
     while publish is not None:
         name, attempt = publishing.attempt(publish, training, observed)
         child = observed.children.get(name)
-        if attempt > publishing.TRIES:
-            last = observed.children[f"{name.rpartition('.')[0]}.{publishing.TRIES}"]
+        last = publishing.attempt_before(name, attempt, observed)
+        if last is not None and (attempt > publishing.TRIES or last.hopeless):
             message = f"publishing {publish.output} as {publish.model}: {last.message}"
             ended = finished(status, "Failed", "PublishFailed", message, observed.now)
             return Decision(ended, events=(event(training, "Warning", "PublishFailed", message),))

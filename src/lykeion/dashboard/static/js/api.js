@@ -1,5 +1,7 @@
 // Requests to the platform. What fails is a Problem: the server's own words (RFC 9457), or that it cannot be reached.
 
+import { at } from "./place.js";
+
 const TOKEN = "lykeion-token";
 
 // The token comes in the fragment, which is sent to nobody. A tab keeps it: a cookie would be shown to every other port of this machine.
@@ -28,7 +30,7 @@ export async function request(path, options = {}) {
   const headers = { ...options.headers, ...(token && { "x-lykeion-token": token }) };
   let answer;
   try {
-    answer = await fetch(path, { ...options, headers });
+    answer = await fetch(at(path), { ...options, headers });
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new Problem({ title: "No connection", detail: "The platform does not answer. Is `lykeion up` running?" }, 0);

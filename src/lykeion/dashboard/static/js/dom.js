@@ -1,6 +1,18 @@
-// Elements from values. Text is always text: nothing here reads HTML, so no item's title can become markup.
+// Elements from values. Text is always text: nothing here reads HTML, so no item's title can become markup, nor turn round what follows.
 
+import { at } from "./place.js";
+import { plain } from "./terminal.js";
+
+const LINKS = { href: true, src: true };
 const SVG = "http://www.w3.org/2000/svg";
+const READ_OUT = new Set(["alt", "aria-label", "title"]);
+
+// An attribute's text: links lead below our own root, and what is read out holds nothing that turns it round.
+function text(name, value) {
+  if (value === true) return "";
+  if (READ_OUT.has(name)) return plain(String(value));
+  return name in LINKS && value.startsWith("/") ? at(value) : value;
+}
 
 export function h(tag, given = {}, ...children) {
   return fill(document.createElement(tag), given, children);
@@ -18,9 +30,9 @@ function fill(element, given, children) {
     else if (name === "data") Object.assign(element.dataset, value);
     else if (name === "class") element.setAttribute("class", value);
     else if (name in element && typeof value !== "string" && !(element instanceof SVGElement)) element[name] = value;
-    else element.setAttribute(name, value === true ? "" : value);
+    else element.setAttribute(name, text(name, value));
   }
-  element.append(...children.flat(Infinity).filter((child) => child !== undefined && child !== null && child !== false));
+  element.append(...children.flat(Infinity).filter((child) => child !== undefined && child !== null && child !== false).map((child) => (typeof child === "string" ? plain(child) : child)));
   return element;
 }
 
@@ -51,9 +63,10 @@ export function badge(text, tone = "", more = {}) {
   return h("span", { class: `badge ${tone}`, ...more }, text);
 }
 
-export function meter(share, label, tone = "") {
+// How far something is; with the role "meter", how much of something there is.
+export function meter(share, label, { tone = "", role = "progressbar", text } = {}) {
   const percent = Math.max(0, Math.min(100, Math.round(share * 100)));
-  const said = { class: `meter ${tone}`, role: "progressbar", "aria-label": label, "aria-valuemin": "0", "aria-valuemax": "100", "aria-valuenow": String(percent) };
+  const said = { class: `meter ${tone}`, role, "aria-valuetext": text, "aria-label": label, "aria-valuemin": "0", "aria-valuemax": "100", "aria-valuenow": String(percent) };
   return h("div", said, h("span", { style: { width: `${percent}%` } }));
 }
 

@@ -3,6 +3,7 @@
 import "../frame.js";
 import { Problem } from "../api.js";
 import { empty, h, notice, show } from "../dom.js";
+import { parts } from "../place.js";
 import { live } from "./live.js";
 import { model } from "./model.js";
 import { models } from "./models.js";
@@ -16,16 +17,18 @@ const ONE = { trainings: training, models: model };
 
 async function begin() {
   const page = document.getElementById("page");
-  const [, kind, name] = location.pathname.split("/").map(decodeURIComponent);
-  if (kind !== "models") live.start((error) => show(page, drawProblem(error, kind)));
+  const [kind, name] = parts();
+  if (kind !== "models") live.start((error) => show(page, title(kind), drawProblem(error, kind)));
   try {
     await (name && ONE[kind] ? ONE[kind](page, name) : PAGES[kind](page));
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
-    show(page, drawProblem(error, kind));
+    show(page, title(kind), drawProblem(error, kind));
   }
   page.removeAttribute("aria-busy");
 }
+
+const title = (kind) => h("h1", { class: "visually-hidden" }, kind[0].toUpperCase() + kind.slice(1));
 
 function drawProblem(error, kind) {
   if (error.status === 401) return locked();

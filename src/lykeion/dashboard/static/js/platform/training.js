@@ -3,6 +3,7 @@
 import { get, part, send } from "../api.js";
 import { ask, badge, empty, h, icon, notice, show, toast } from "../dom.js";
 import { ago, between, duration, exactly } from "../format.js";
+import { at } from "../place.js";
 import { live } from "./live.js";
 import { stepRows } from "./steps.js";
 import { isOver, phaseBadge, phaseOf, pipelineOf, reasonOf, stepsOf } from "./words.js";
@@ -24,7 +25,7 @@ export function training(page, name) {
   const draw = () => {
     const found = live.get("Training", name);
     if (!found) {
-      show(page, h("div", { class: "card" }, empty("search", `No training ${name}`, h("a", { class: "button", href: "/trainings" }, "All trainings"))));
+      show(page, h("h1", { class: "visually-hidden" }, "Trainings"), h("div", { class: "card" }, empty("search", `No training ${name}`, h("a", { class: "button", href: "/trainings" }, "All trainings"))));
       shown = "";
       return;
     }
@@ -129,7 +130,7 @@ async function cancel(name) {
 
 async function again(name) {
   const made = await tried(() => send("POST", `/api/v1/trainings/${part(name)}:rerun`));
-  if (made) location.assign(`/trainings/${part(made.metadata.name)}`);
+  if (made) location.assign(at(`/trainings/${part(made.metadata.name)}`));
 }
 
 export async function tried(act) {
