@@ -83,7 +83,7 @@ def indexed(platform: Platform, listings: Path) -> Training:
         training = wait_for(platform, name, show)
         show(training, last=True)
     if training.status.phase != "Succeeded":
-        raise LykeionError(failure(training).removeprefix("lykeion run: ") or f"training/{name} was {training.status.phase.lower()}")
+        raise LykeionError(failure(training) or f"training/{name} was {training.status.phase.lower()}")
     return training
 
 

@@ -30,7 +30,7 @@ def main(args: Namespace) -> int:
         training = platform.resources.get("Training", args.training)
         assert isinstance(training, Training)
         steps = training.status.kept
-        total = sum(each.total for each in counted(platform, training))
+        total = sum(each.total for each in set_aside(platform, training))
         entries = quarantine.entries(platform.outputs.folder, steps, args.offset, args.limit)
         items = [{"step": each.step, "item": each.item, "what": each.what, "reason": each.reason} for each in entries]
         table = rows(("STEP", "ITEM", "WHAT", "REASON"), (each[:4] for each in entries), f"{training.name} has set nothing aside")
@@ -42,7 +42,7 @@ def main(args: Namespace) -> int:
     return 0
 
 
-def counted(platform: Platform, training: Training) -> list[Reason]:
+def set_aside(platform: Platform, training: Training) -> list[Reason]:
     """What a Training's steps set aside, by reason."""
     return quarantine.reasons(platform.outputs.folder, training.status.kept)
 

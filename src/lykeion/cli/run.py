@@ -11,8 +11,8 @@ from lykeion.cli.alone import needed_by, run_alone
 from lykeion.cli.driving import wait_for
 from lykeion.cli.files import pipeline_to_run
 from lykeion.cli.follow import Progress
-from lykeion.cli.printing import emit, say, span
-from lykeion.cli.quarantine import counted, summary
+from lykeion.cli.printing import counted, emit, say, span
+from lykeion.cli.quarantine import set_aside, summary
 from lykeion.components.quarantine import Reason
 from lykeion.core.pipelines.names import training_name
 from lykeion.core.resources import Metadata, PipelineRef, Training, TrainingSpec
@@ -80,26 +80,27 @@ def create_next(
 def finish(platform: Platform, name: str, args: Namespace) -> int:
     """Wait for a Training (running it here where nobody else does), then print what came of it."""
     if args.no_wait:
-        emit({"training": name, "phase": "Pending"}, args.output, f"training/{name} created")
+        idle = platform.why_idle(name)
+        emit({"training": name, "phase": "Pending"}, args.output, f"training/{name} created" + (f"; {idle}" if idle else ""))
         return 0
-    training = ended(platform, name, args.quiet)
+    training = ended(platform, name, args)
     tell(platform, training, args.output)
     return exit_code(training)
 
 
 def tell(platform: Platform, training: Training, output: str) -> None:
     """What came of a Training, with what its steps set aside."""
-    aside = counted(platform, training)
+    aside = set_aside(platform, training)
     emit(result(training, aside), output, "\n".join([told(training), *summary(training.name, aside)]))
 
 
-def ended(platform: Platform, name: str, quiet: bool) -> Training:
+def ended(platform: Platform, name: str, args: Namespace) -> Training:
     """The Training when it is over; why it did not succeed is said on stderr."""
-    with Progress(quiet) as show:
+    with Progress(args.quiet) as show:
         training = wait_for(platform, name, show)
         show(training, last=True)
     if training.status.phase != "Succeeded":
-        say(failure(training))
+        say(f"lykeion {args.command}: {failure(training)}")
     return training
 
 
@@ -143,7 +144,7 @@ def told(training: Training) -> str:
     status = training.status
     took = (status.finished_at - status.started_at).total_seconds() if status.started_at and status.finished_at else 0.0
     cached = sum(step.phase == "Cached" for step in status.steps)
-    lines = [f"training/{training.name} {status.phase.lower()} in {span(took)}: {len(status.steps)} steps, {cached} cached"]
+    lines = [f"training/{training.name} {status.phase.lower()} in {span(took)}: {counted(len(status.steps), 'step')}, {cached} cached"]
     lines += [
         f"  {one.model} version {one.version}" + (f", now {one.moved}" if one.moved else f", no alias moved: {one.why_not}")
         for one in status.published
@@ -153,9 +154,9 @@ def told(training: Training) -> str:
 
 def failure(training: Training) -> str:
     """Why it did not succeed: the condition, and the end of the log of what failed."""
-    lines = [f"lykeion run: {condition.message}" for condition in training.status.conditions if condition.message]
+    lines = [condition.message for condition in training.status.conditions if condition.message]
     for step in training.status.steps:
-        if step.phase == "Failed" and step.log_tail:
+        if step.phase == "Failed" and step.log_tail and step.log_tail.strip() not in step.message:
             lines += [
                 f"--- the end of the log of step {step.name} (all of it: lykeion logs {training.name} {step.name})",
                 step.log_tail.rstrip(),
@@ -167,7 +168,7 @@ def alone(platform: Platform, pipeline: str, parameters: dict[str, Any], args: N
     """What the step needs is run as ever; the step itself in this process, where breakpoints work."""
     before = needed_by(platform, pipeline, parameters, args.step)
     if before:
-        training = ended(platform, create(platform, pipeline, parameters, before, args.file).name, args.quiet)
+        training = ended(platform, create(platform, pipeline, parameters, before, args.file).name, args)
         if training.status.phase != "Succeeded":
             tell(platform, training, args.output)
             return exit_code(training)

@@ -23,7 +23,7 @@ from lykeion.components.modules import LIBRARIES, PLATFORM, Closure, Modules, So
 from lykeion.core.content import digest_of
 from lykeion.core.pipelines.check import fault_of_value
 from lykeion.core.pipelines.closure import Import, identity, imports_of
-from lykeion.core.pipelines.signature import Signature
+from lykeion.core.pipelines.signature import LOCK, Signature
 from lykeion.errors import Invalid, Problem
 from lykeion.outside import NotAFile, read_outside
 
@@ -204,6 +204,8 @@ def finish(found: Found, said: Mapping[str, Any], folder: str) -> Signature:
         imports=tuple(sorted(found.closure.installed)),
         closure=tuple(sorted({relative(file, root) for file in (*found.closure.files, *covered)})),
         sources={relative(file, root): digest for file, digest in of_the_author(found, digests)},
+        environment={LOCK: found.environment} if isinstance(found.environment, str) else found.environment,
+        python=PYTHON,
     )
 
 

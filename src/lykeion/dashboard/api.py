@@ -1,7 +1,7 @@
 """The JSON API over resources: list, get, create or apply, delete; run, cancel, rerun; logs, events, and what changes."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -91,9 +91,18 @@ async def list_resources(request: Request) -> Response:
     found = await state(request).store.list(kind)
     offset, limit = number(request, "offset", 0, 10**9), number(request, "limit", 100, LIST_LIMIT)
     newest = list(reversed(found))
-    items = [summary(resource) for resource in newest[offset : offset + limit]]
+    why_idle = state(request).context.why_idle
+    items = [summary(resource) | driving(resource, why_idle) for resource in newest[offset : offset + limit]]
     left = max(0, len(newest) - offset - limit)
     return Json({"apiVersion": API_VERSION, "kind": f"{kind}List", "metadata": {"remainingItemCount": left}, "items": items})
+
+
+def driving(resource: Resource, why_idle: Callable[[str], str]) -> dict[str, Any]:
+    """Of a Training that is not over: `driven`, whether somebody runs it now, and `whyNotDriven`. Seen now, kept nowhere."""
+    if not isinstance(resource, Training) or resource.status.phase in OVER:
+        return {}
+    idle = why_idle(resource.name)
+    return {"driven": not idle, "whyNotDriven": idle}
 
 
 async def get_resource(request: Request) -> Response:
@@ -173,7 +182,7 @@ async def steps(request: Request) -> Response:
     training = await training_of(request)
     waits = depends_on(training)
     items = [step.model_dump(mode="json", by_alias=True) | {"dependsOn": waits.get(step.name, [])} for step in training.status.steps]
-    return Json({"items": items})
+    return Json({"items": items, **driving(training, state(request).context.why_idle)})
 
 
 def depends_on(training: Training) -> dict[str, list[str]]:

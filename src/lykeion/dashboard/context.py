@@ -24,11 +24,17 @@ def no_services(_: Iterable[str]) -> Mapping[str, str]:
     return {}
 
 
+def driven(_: str) -> str:
+    """Somebody moves every Training on."""
+    return ""
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """resources: opens the store, in the one thread that will use it.
     services: names of services -> the addresses of their replicas, by a name of each.
     outside: how the port is reached, besides by loopback's own names.
+    why_idle: why nobody moves a Training on that is not over; "" where somebody does.
     token: what must be shown for everything but searching.
     """
 
@@ -39,6 +45,7 @@ class Context:
     token: str
     services: Callable[[Iterable[str]], Mapping[str, str]] = no_services
     outside: Outside = LOOPBACK_ONLY
+    why_idle: Callable[[str], str] = driven
 
 
 class Store:

@@ -97,7 +97,11 @@ PATHS: dict[str, dict[str, Any]] = {
         )
     },
     f"{V1}/{{plural}}": {
-        "get": operation("resources", "Pipelines, trainings or servings, newest first", query=PAGE),
+        "get": operation(
+            "resources",
+            "Pipelines, trainings (of those under way `driven`: somebody runs it, or `whyNotDriven`) or servings, newest first",
+            query=PAGE,
+        ),
         "post": operation("resources", "Create", body=SOME, code=201),
         "put": operation("resources", "Create or replace the spec", body=SOME, code=201),
     },
@@ -111,7 +115,9 @@ PATHS: dict[str, dict[str, Any]] = {
     },
     f"{V1}/trainings/{{name}}:cancel": {"post": operation("trainings", "Cancel; nothing of it runs on")},
     f"{V1}/trainings/{{name}}:rerun": {"post": operation("trainings", "The same once more, as <name>-rN", code=201)},
-    f"{V1}/trainings/{{name}}/steps": {"get": operation("trainings", "Its steps, with what each depends on")},
+    f"{V1}/trainings/{{name}}/steps": {
+        "get": operation("trainings", "Its steps, with what each depends on; while it is under way `driven` and `whyNotDriven`")
+    },
     f"{V1}/trainings/{{name}}/logs/{{step}}": {
         "get": operation(
             "trainings",

@@ -25,6 +25,7 @@ def open_context(home: Path, repository: str = "", outside: Outside = LOOPBACK_O
         token=token_of(platform.home.root),
         services=lambda services: service_sockets(sockets, services),
         outside=outside,
+        why_idle=platform.why_idle,
     )
 
 

@@ -174,7 +174,7 @@ def test_of_two_runs_of_one_pipeline_both_succeed_and_the_second_waits(cli, writ
     until(lambda: log.exists() and "begun" in log.read_text())
     second = beside("run", file, "-o", "json")
     until(lambda: len(cli("get", "trainings", "-o", "json").json) == 2)
-    assert "in another process's hands" in second.stderr.readline()
+    assert f"p-2: it waits for the run of p-1 (process {first.pid})" in second.stderr.readline()
     gate.touch()
     told = [json.loads(process.communicate(timeout=60)[0]) for process in (first, second)]
     assert sorted(one["training"] for one in told) == ["p-1", "p-2"]

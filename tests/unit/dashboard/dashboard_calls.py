@@ -49,6 +49,7 @@ class Platform:
     hosts: frozenset[str] = frozenset()
     root_path: str = ""
     proxies: tuple[str, ...] = ()
+    idle: dict[str, str] = field(default_factory=dict)
 
     @property
     def models(self) -> Repository:
@@ -56,7 +57,10 @@ class Platform:
 
     def context(self) -> Context:
         reached = outside(self.hosts, self.root_path, self.proxies)
-        return Context(self.home, lambda: self.resources, self.models, parse, TOKEN, lambda _: self.services, reached)
+        return Context(self.home, lambda: self.resources, self.models, parse, TOKEN, lambda _: self.services, reached, self.why_idle)
+
+    def why_idle(self, training: str) -> str:
+        return self.idle.get(training, "")
 
     def ask(
         self, path: str, method: str = "GET", body: bytes | str | dict[str, Any] = b"", headers: dict[str, str] | None = None

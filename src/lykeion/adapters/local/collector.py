@@ -110,7 +110,7 @@ class Collector:
             return self.swept(plan)
 
     def swept(self, plan: Plan) -> Freed:
-        lock = Lock(self.home.locks / STEPS, "lykeion gc")
+        lock = Lock(self.home.locks / STEPS, "lykeion gc", moves="")
         idle = lock.try_acquire()
         try:
             removed = self.remove(plan, idle)

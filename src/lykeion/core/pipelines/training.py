@@ -126,7 +126,7 @@ def finished(status: TrainingStatus, phase: str, reason: str, message: str, now:
 def summary(status: TrainingStatus) -> str:
     cached = sum(step.phase == "Cached" for step in status.steps)
     ran = sum(step.phase == "Succeeded" for step in status.steps)
-    return f"{ran} steps run, {cached} cached"
+    return f"{ran} {'step' if ran == 1 else 'steps'} run, {cached} cached"
 
 
 def look_again(steps: Iterable[StepStatus], now: datetime) -> float | None:

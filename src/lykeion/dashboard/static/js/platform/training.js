@@ -23,6 +23,7 @@ export function training(page, name) {
   const whole = h("div", { class: "two" }, h("div", { class: "stack" }, notes, steps, aside.element), h("div", { class: "stack" }, side, events));
   const models = new Map(); // what the repository says now of those that versions were published of
   let shown = "";
+  let idle = ""; // why nobody runs it, while nobody does
   const draw = () => {
     const found = live.get("Training", name);
     if (!found) {
@@ -31,7 +32,7 @@ export function training(page, name) {
       return;
     }
     if (!whole.isConnected) show(page, head, whole);
-    drawHead(head, found, name);
+    drawHead(head, found, name, idle);
     const published = publishedOf(found, models);
     drawNotes(notes, found, published);
     rows.draw(found);
@@ -50,16 +51,19 @@ export function training(page, name) {
     for (const model of new Set(published.map((one) => one.model))) models.set(model, await get(`/api/v1/models/${part(model)}`).catch(() => null));
     if (published.length) draw();
   };
-  get(`/api/v1/trainings/${part(name)}/steps`).then(({ items }) => {
+  const ask = () => get(`/api/v1/trainings/${part(name)}/steps`).then(({ items, whyNotDriven }) => {
     rows.order(items);
+    idle = whyNotDriven || "";
     if (live.isSynced) draw();
   }, () => {}); // without it the steps are shown all the same
+  ask();
+  setInterval(() => idle && ask(), LOOK_EVERY);
   live.listen(draw);
   setInterval(() => publishedOf(live.get("Training", name), models).some((one) => one.image?.state === "waiting") && look(), LOOK_EVERY);
   setInterval(() => live.isSynced && !isOver(live.get("Training", name) || { status: { phase: "Failed" } }) && draw(), 1000);
 }
 
-function drawHead(place, found, name) {
+function drawHead(place, found, name, idle) {
   const over = isOver(found);
   const act = over
     ? h("button", { class: "button primary", type: "button", on: { click: () => again(name) } }, icon("play"), "Run again")
@@ -67,7 +71,8 @@ function drawHead(place, found, name) {
   const kept = place.querySelector("button") && document.activeElement === place.querySelector("button");
   show(place,
     h("div", {}, h("p", { class: "crumbs" }, h("a", { href: "/trainings" }, "Trainings"), pipelineOf(found) && ` · ${pipelineOf(found)}`),
-      h("div", { class: "row" }, h("h1", {}, name), phaseBadge(phaseOf(found)))),
+      h("div", { class: "row" }, h("h1", {}, name), phaseBadge(phaseOf(found))),
+      !over && idle && h("p", { class: "muted small" }, idle)),
     act);
   if (kept) act.focus();
 }
