@@ -65,7 +65,7 @@ def test_what_a_step_set_aside_appears_when_it_has_ended(page: Page, site: Site)
 def test_it_fits_a_phone(browser: Browser, site: Site) -> None:
     make_training(site, "aside-3")
     context = browser.new_context(base_url=site.url, viewport={"width": 360, "height": 740}, is_mobile=True, has_touch=True)
-    page = context.new_page()
+    page = site.let_in(context).new_page()
     page.goto("/trainings/aside-3")
     expect(section(page)).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= 360

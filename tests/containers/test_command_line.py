@@ -47,7 +47,7 @@ def test_an_image_of_the_home_runs_and_is_cached_by_what_it_is(lykeion, store, h
     changed = layer_of(store, [*busybox(), Entry("etc/changed", data=b"")])
     put(store, "busybox:1", changed)
     told = lykeion("explain", EXAMPLE, "-p", "image=busybox:1", "-o", "json")
-    assert [step["why"] for step in told if step["name"] == "count"] == ["the image or the command changed"]
+    assert [step["why"] for step in told if step["name"] == "count"] == ["the image or the command changed (since container-step-2)"]
 
 
 def test_an_image_that_is_not_there_is_told_before_anything_runs(lykeion, store):

@@ -24,7 +24,7 @@ from lykeion.components.stat_digests import Stat, StatDigests
 from lykeion.components.tables import PICTURE_COLUMNS, PICTURES_FILE, Items, Pictures, read_items, rows_of_partition
 from lykeion.errors import Invalid
 from lykeion.outside import NotAFile, check_regular, read_outside
-from lykeion.search.picture import MOST_BYTES, VERDICTS, Header, PictureError, header
+from lykeion.search.picture import MOST_BYTES, NEEDS_HEIC, VERDICTS, Header, PictureError, header
 
 FACTS_FOLDER = f"picture-facts/{VERDICTS}"
 FACTS = pa.schema([("digest", DIGEST), ("width", pa.int32()), ("height", pa.int32()), ("media_type", pa.string()), ("reason", pa.string())])
@@ -90,6 +90,7 @@ def collect(items: Input[Items], pictures: Output[Pictures], *, root: str = "", 
                     digest, fact = settle(one, store, facts, writer)
                     if isinstance(fact, str):
                         bad.add(fact, item=one.item, picture=one.path)
+                        step.uncached = step.uncached or (fact if fact == NEEDS_HEIC else "")
                     else:
                         rows.append({"item": one.item, "number": one.number, "digest": digest, **fact._asdict()})
                 except OSError as error:

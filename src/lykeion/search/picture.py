@@ -11,6 +11,7 @@ import struct
 import zlib
 from collections.abc import Callable
 from hashlib import sha256
+from importlib import import_module
 from typing import Any, Literal, NamedTuple, TypeVar
 
 import numpy as np
@@ -19,8 +20,8 @@ from PIL import AvifImagePlugin, Image, ImageOps, MpoImagePlugin, TiffImagePlugi
 from lykeion.errors import LykeionError
 from lykeion.search.picture_repairs import JPEG, PNG, has_all_scans, has_end, with_end, without_metadata
 
-try:
-    import pillow_heif
+try:  # by name, so that no image and no key is asked for what few have: what is refused for lack of it is not kept
+    pillow_heif = import_module("pillow_heif")
 except ImportError:  # lykeion[heic] is not installed
     HEIC = False
 else:
@@ -47,6 +48,7 @@ if HEIC:
 OPENED_AS = tuple(name for name in FORMATS if name in Image.OPEN)  # MPO is opened as JPEG, AVIF not by every Pillow
 WHAT_CAN_BE_READ = "JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF"
 VERDICTS = "2-heic" if HEIC else "2"  # names what is remembered of pictures: raise it when one that was refused is taken, or reversed
+NEEDS_HEIC = "a HEIC picture, which is read where lykeion[heic] is installed: pip install 'lykeion[heic]'"
 ORIENTATION = 0x0112
 STRIP = 256  # rows of pixels that are copied at a time
 LONGEST_MARK = 32  # bytes by which any kind of picture is told
@@ -182,8 +184,7 @@ def opened(data: bytes) -> Image.Image:
         picture = Image.open(io.BytesIO(data), formats=OPENED_AS)
     except UnidentifiedImageError as error:
         if not HEIC and brand(data) in HEIC_BRANDS:
-            reason = "a HEIC picture, which is read where lykeion[heic] is installed: pip install 'lykeion[heic]'"
-            raise PictureError(reason, "unsupported") from error
+            raise PictureError(NEEDS_HEIC, "unsupported") from error
         raise PictureError(f"not a picture that can be read: {WHAT_CAN_BE_READ} can", "unsupported") from error
     except UNREADABLE as error:
         raise PictureError(f"damaged: {plain(error)}", "damaged") from error

@@ -1,19 +1,21 @@
 """What a run set aside is told at its end, and listed by `lykeion quarantine`: also where every step came from the cache."""
 
 import pytest
+from PIL import Image
 
 ITEMS = """  parameters: {listings: {type: uri}}
   steps:
     - {name: items, component: "lykeion.components.sources:listings", with: {uri: "${parameters.listings}"}}
     - {name: pictures, component: "lykeion.components.pictures:collect", inputs: {items: items.items}}
 """
-CATALOGUE = 'id,title,price,pictures\n1,Chair,2,gone.jpg\n2,Lamp,cheap,b.jpg\n3,Bed,dear,b.jpg\n4,"27 inch,3,b.jpg\n5,Sofa,1_000,b.jpg\n'
+CATALOGUE = 'id,title,price,pictures\n1,Chair,2,gone.jpg\n2,Lamp,cheap,b.jpg\n3,Bed,dear,b.jpg\n4,"27 inch,3,b.jpg\n5,Sofa,1_000,b.jpg\n6,Rug,4,rug.png\n'
 
 
 @pytest.fixture
 def run(cli, write, tmp_path):
     """run("-o", "json", …): the pipeline over a catalogue of which most is wrong."""
     (tmp_path / "c.csv").write_text(CATALOGUE)
+    Image.new("RGB", (8, 8), "red").save(tmp_path / "rug.png")
     file = write(ITEMS)
     return lambda *more: cli("run", file, "-p", f"listings={tmp_path / 'c.csv'}", *more)
 
