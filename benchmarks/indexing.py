@@ -59,7 +59,7 @@ class Run:
         self.number += 1
         out = self.home / str(self.number)
         (out / "items").mkdir(parents=True)
-        sources.listings(Output(out / "items"), uri=str(self.listings), step=Step(cache=self.cache))
+        sources.listings(Output(out / "items"), Output(out), uri=str(self.listings), step=Step(cache=self.cache))
         pictures.fingerprint(Input(out / "items"), "", Step(cache=self.cache))
         for kind in ("pictures", "features"):
             for number in range(PARTITIONS):

@@ -53,7 +53,7 @@ def index(listings: Path, home: Path, cache: Path) -> Path:
     """Run the components; returns the folder of the features."""
     for part in ("items", *(f"{kind}/{partition_name(n)}" for kind in ("pictures", "features") for n in range(PARTITIONS))):
         (home / part).mkdir(parents=True)
-    sources.listings(Output(home / "items"), uri=str(listings), step=Step(cache=cache))
+    sources.listings(Output(home / "items"), Output(home / "items"), uri=str(listings), step=Step(cache=cache))
     for n in range(PARTITIONS):
         step = Step(cache=cache, partition=n, partition_count=PARTITIONS)
         pictures.collect(Input(home / "items"), Output(home / "pictures" / partition_name(n)), step=step)

@@ -10,6 +10,7 @@ from time import monotonic
 
 from lykeion.adapters.containers.chosen import Containers
 from lykeion.adapters.local.children import LocalChildren
+from lykeion.adapters.local.driver import ALL, Driver, driver, why_idle
 from lykeion.adapters.local.home import Home
 from lykeion.adapters.local.resources import SqliteResources
 from lykeion.adapters.local.secrets import Secrets
@@ -57,6 +58,14 @@ class Platform:
             return self.repository.resolve(selector)
         except NotFound:
             return None
+
+    def driver(self) -> Driver | None:
+        """Who runs the steps of this home now."""
+        return driver(self.home)
+
+    def why_idle(self, training: str) -> str:
+        """Why nobody moves a Training that is not over on; "" where somebody does."""
+        return why_idle(self.driver(), training)
 
     def mount(self, version: ModelVersion) -> None:
         """Make a version's files appear at `models/NAME/VERSION` of the volume: by a link where the repository is on this machine.
@@ -139,10 +148,17 @@ def local(home: str | None = None) -> Platform:
     )
 
 
-def tasks_engine(platform: Platform) -> Tasks:
-    """The engine that runs steps. Raises Unavailable where another process of this home has it."""
-    secrets = Secrets(platform.home.root / "secrets")
-    return Tasks(platform.home.root, runner=RUNNER, outputs=platform.outputs, secrets=secrets, containers=platform.containers.runtime)
+def tasks_engine(platform: Platform, only: str | None = None) -> Tasks:
+    """The engine that runs steps, `only` of one Training. Raises Unavailable where another process of this home has it."""
+    return Tasks(
+        platform.home.root,
+        runner=RUNNER,
+        outputs=platform.outputs,
+        secrets=Secrets(platform.home.root / "secrets"),
+        containers=platform.containers.runtime,
+        who=f"the run of {only}" if only else "lykeion up",
+        moves=only or ALL,
+    )
 
 
 def children(platform: Platform, tasks: Tasks | None, services: bool) -> LocalChildren:

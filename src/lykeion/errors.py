@@ -5,6 +5,7 @@ LykeionError          1   something failed; the text says what, why and what to 
 ├── NotFound          3   no such resource, model, version, family, item
 ├── Conflict          4   it exists already, or somebody changed it meanwhile
 ├── Unavailable       5   something needed does not answer (a store, a server, a lock that another process holds)
+│   └── Refused           it answers, and says no: trying again changes nothing
 └── Corrupt           6   bytes are not what their digest says
 """
 
@@ -62,6 +63,10 @@ class Unavailable(LykeionError):
     """Something that is needed does not answer, or is held by another process."""
 
     exit_code = 5
+
+
+class Refused(Unavailable):
+    """Something that is needed answers, and says no (access is denied, there is no such bucket): trying again changes nothing."""
 
 
 class Corrupt(LykeionError):

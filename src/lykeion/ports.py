@@ -128,11 +128,17 @@ class ObjectStore(Protocol):
     def create(self, key: str, data: bytes) -> bool:
         """Create-only put: False where the key exists. Of many writers exactly one gets True."""
 
-    def upload(self, key: str, chunks: Iterable[bytes]) -> None:
-        """Stream an object of any size; visible only when whole: what `chunks` raises leaves nothing."""
+    def upload(self, key: str, chunks: Iterable[bytes], *, executable: bool = False) -> None:
+        """Stream an object of any size; visible only when whole: what `chunks` raises leaves nothing.
+
+        `executable`: where objects are plain files, it is one that may be run.
+        """
 
     def adopt(self, key: str, file: Path) -> bool:
         """Make an object of a file of this machine without copying its bytes; False where that cannot be: then upload it."""
+
+    def make_folder(self, key: str) -> None:
+        """Where objects are plain files, a folder without any; elsewhere nothing, since there are only keys."""
 
     def get(self, key: str) -> bytes:
         """Raises NotFound."""
@@ -147,17 +153,20 @@ class ObjectStore(Protocol):
         """What lies directly in the folder `prefix`, folders and objects, each once and without the path, in no promised order."""
 
     def delete(self, keys: Iterable[str]) -> None:
-        """Those that do not exist are passed over."""
+        """Those that do not exist are passed over. Of a folder, goes what `make_folder` made below it and holds nothing."""
 
     def local_path(self, key: str) -> Path | None:
         """Where objects are plain files on this machine, the path that this one has (or would have); None otherwise."""
 
 
 class Components(Protocol):
-    def describe_all(self, folder: str, components: Sequence[str], lock: Path | None = None) -> Mapping[str, Signature]:
+    def describe_all(
+        self, folder: str, components: Sequence[str], lock: Path | None = None, *, runs_here: bool = True
+    ) -> Mapping[str, Signature]:
         """What components say of themselves, their code's identity with it. `folder` is the pipeline's, `lock` its requirements.
 
-        Raises Invalid, with every problem, where one cannot be found, cannot be imported, or is no component.
+        Raises Invalid, with every problem, where one cannot be found, cannot be imported, or is no component; and where they are to run
+        here (`runs_here`: not in an image that holds what is locked) with other packages than `lock` says.
         """
 
 

@@ -63,7 +63,7 @@ def make_upstream(family: str, catalogue: list[dict[str, Any]], mode: Path) -> S
             found = sorted(catalogue, key=lambda item: (item["id"] != asked, item["category"] != chosen, item["id"]))[1:]
         else:
             if body[:4] not in (b"\x89PNG", b"RIFF") and body[:2] != b"\xff\xd8":
-                return problem(415, "No picture", "The body is no picture that can be read: neither JPEG, PNG, WebP, GIF, BMP nor TIFF.")
+                return problem(415, "This file is not a picture we can read", "Try a JPEG or PNG photo (not a picture that can be read).")
             found = sorted(catalogue, key=lambda item: sha256(body + item["id"].encode()).digest())
         found = [item for item in found if all(passes(item, one) for one in request.query_params.getlist("filter"))]
         k = int(request.query_params.get("k", "10"))

@@ -34,6 +34,7 @@ ARGUMENTS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--host-resolver-rules=MAP lab.example 127.0.0.1",
 ]
 PIPELINE = """
 apiVersion: lykeion.dev/v1alpha1
@@ -104,7 +105,7 @@ def context(browser: Browser, site: Site) -> Iterator[BrowserContext]:
         base_url=site.url, viewport={"width": 1280, "height": 900}, permissions=["clipboard-read", "clipboard-write"]
     )
     made.set_default_timeout(10_000)
-    yield made
+    yield site.let_in(made)
     made.close()
 
 

@@ -49,9 +49,22 @@ def test_a_page_is_left_by_its_navigation_without_a_mouse_and_the_content_can_be
     page.keyboard.press("Enter")
     assert page.evaluate(f"!!{FOCUSED}.closest('main') || location.hash === '#main'")
     page.goto("/models")
-    tab_to(page, "nav a[href='/trainings']")
+    tab_to(page, "nav a[href$='/trainings']")
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile("/trainings$"))
+
+
+def test_a_list_that_is_drawn_anew_keeps_the_focus(page: Page, site: Site) -> None:
+    page.goto("/trainings")
+    link = page.get_by_role("link", name="photo-search-1", exact=True)
+    link.focus()
+    before = link.element_handle()
+    assert before is not None
+    spec = {"pipelineRef": {"name": "photo-search"}, "parameters": {}}
+    site.platform.resources.create(Training.model_validate({"metadata": {"name": "another"}, "spec": spec}))
+    expect(page.get_by_role("link", name="another", exact=True)).to_be_visible()
+    assert not before.evaluate("link => link.isConnected"), "the list was drawn anew"
+    expect(link).to_be_focused()
 
 
 def test_a_dialog_keeps_the_focus_and_gives_it_back(page: Page) -> None:
@@ -86,7 +99,7 @@ def phone(browser: Browser, site: Site) -> Iterator[Page]:
     """The narrowest that pages have to fit (WCAG 2.2, 1.4.10), with a finger for a mouse."""
     context = browser.new_context(base_url=site.url, viewport={"width": 320, "height": 640}, is_mobile=True, has_touch=True)
     context.set_default_timeout(10_000)
-    yield context.new_page()
+    yield site.let_in(context).new_page()
     context.close()
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from browser_site import Site
+from browser_site import Site, make_training
 from playwright.sync_api import Browser, Page, expect
 
 from lykeion.core.images.records import ImageRecord
@@ -23,14 +23,6 @@ PAGES = [
     "/pipelines",
     "/docs",
 ]
-
-
-def make_training(site: Site, name: str, status: TrainingStatus) -> Training:
-    spec = {"pipelineRef": {"name": "photo-search"}, "parameters": {"listings": "x.csv"}}
-    made = site.platform.resources.create(Training.model_validate({"metadata": {"name": name}, "spec": spec}))
-    kept = site.platform.resources.write_status(made.model_copy(update={"status": status}))
-    assert isinstance(kept, Training)
-    return kept
 
 
 def change(site: Site, training: Training, **fields: object) -> Training:
@@ -85,12 +77,38 @@ def test_a_log_grows_while_it_is_read(page: Page, site: Site) -> None:
     change(site, training, phase="Succeeded", steps=(StepStatus(name="work", phase="Succeeded"),))
 
 
-def test_why_a_step_ran_and_why_it_failed_is_shown(page: Page) -> None:
+def test_the_step_that_failed_is_open_with_its_error_first(page: Page) -> None:
     page.goto("/trainings/photo-search-2")
     expect(page.get_by_role("alert")).to_contain_text("No space left on device")
-    page.locator(".step[data-step=pictures] summary").click()
-    expect(page.locator(".step[data-step=pictures]")).to_contain_text("the input items differs")
-    expect(page.locator(".step[data-step=pictures]")).to_contain_text("after items")
+    failed = page.locator(".step[data-step=pictures]")
+    expect(failed.locator(".inside > .stack > :first-child")).to_have_text("No space left on device: cache/pictures")
+    expect(failed.get_by_label("Log of pictures")).to_be_visible()
+    expect(failed).to_contain_text("the input items differs")
+    expect(failed).to_contain_text("after items")
+    assert page.locator(".step[open]").count() == 1
+    failed.locator("summary").click()
+    expect(failed).not_to_have_attribute("open", "")
+
+
+def test_a_step_that_was_passed_over_says_whose_failure_that_was_or_that_it_was_not_needed(page: Page, site: Site) -> None:
+    page.goto("/trainings/photo-search-2")
+    for name in ("features", "space", "index", "report"):  # what needs it, directly and not
+        expect(page.locator(f".step[data-step={name}] summary")).to_contain_text("not run, because pictures failed")
+    assert "not needed" not in page.locator(".steps").inner_text()
+    snapshot = site.platform.resources.get("Training", "photo-search-2").status.pipeline
+    phases = {"items": "Succeeded", "pictures": "Failed", "features": "Skipped", "space": "Skipped", "index": "Failed", "report": "Skipped"}
+    steps = tuple(
+        StepStatus(
+            name=name, phase=phase, reason="NotNeeded" if name == "space" else "", message="exists already" if name == "space" else ""
+        )  # type: ignore[arg-type]
+        for name, phase in phases.items()
+    )
+    make_training(site, "two-failed", TrainingStatus(phase="Failed", steps=steps, pipeline=snapshot))
+    page.goto("/trainings/two-failed")
+    expect(page.locator(".step[data-step=features] summary")).to_contain_text("not run, because pictures failed")
+    expect(page.locator(".step[data-step=report] summary")).to_contain_text("not run, because pictures and index failed")
+    expect(page.locator(".step[data-step=space] summary")).to_contain_text("not needed")
+    expect(page.locator(".step[data-step=space] summary")).to_contain_text("exists already")
 
 
 def test_a_steps_details_open_by_keyboard(page: Page) -> None:
@@ -135,7 +153,7 @@ def test_an_alias_is_rolled_back_and_moved_again(page: Page, site: Site) -> None
     expect(page.locator(".heading")).to_contain_text("stable → 2")
     expect(page.locator(".timeline").first).to_contain_text("worse on shoes")
     assert site.platform.repository.alias("photos", "stable") == 2
-    page.get_by_role("button", name="Make version 3 stable").click()
+    page.get_by_role("button", name="Make stable: version 3").click()
     page.get_by_role("dialog").get_by_role("button", name="Make stable").click()
     expect(page.locator(".heading")).to_contain_text("stable → 3")
     assert site.platform.repository.alias("photos", "stable") == 3
@@ -146,6 +164,45 @@ def test_a_models_metrics_are_drawn_and_read_out(page: Page) -> None:
     expect(page.get_by_role("img", name="recall_at_10: 0.962 to 0.991 over 3 versions")).to_be_visible()
     row = page.get_by_role("row").filter(has_text="0.984")
     expect(row.get_by_role("link", name="photo-search-2")).to_be_visible()
+
+
+def test_the_gates_metric_is_charted_first_and_marked_where_aliases_stand(page: Page, site: Site, tmp_path: Path) -> None:
+    models = site.platform.repository
+    gate = "metrics.cost < 10 and metrics.lag < 3"
+    for number in (1, 2, 3):
+        (tmp_path / str(number)).mkdir()
+        (tmp_path / str(number) / "file").write_text(str(number))
+        metrics = {"accuracy": 0.9, "cost": 10.0 - number, "lag": float(number), "rows": 5.0}
+        models.publish("gated", tmp_path / str(number), metrics=metrics, lineage={"requires": gate})
+    models.move_alias("gated", "stable", 2, "by hand")
+    models.move_alias("gated", "canary", 3, "by hand")
+    page.goto("/models/gated")
+    trend = page.get_by_role("region", name="Metric over versions")
+    expect(trend).to_contain_text(gate)
+    read_out = "cost: 9 to 7 over 3 versions; stable is version 2 with 8; canary is version 3 with 7"
+    expect(trend.get_by_role("img", name=read_out)).to_be_visible()
+    expect(trend.locator(".here")).to_have_text(["stable", "canary"])
+    choice = trend.get_by_role("combobox", name="Metric")
+    assert choice.locator("option").all_inner_texts() == ["cost", "lag", "accuracy", "rows"]
+    choice.select_option("rows")
+    expect(trend.get_by_role("img", name="rows: 5 to 5 over 3 versions")).to_be_visible()
+    assert page.get_by_role("columnheader").all_inner_texts()[2:5] == ["cost", "lag", "accuracy"]
+    page.goto("/models")
+    expect(page.get_by_role("img", name=read_out)).to_be_visible()
+
+
+def test_a_wide_table_says_that_it_scrolls_and_is_reached_by_keyboard_only_then(page: Page) -> None:
+    page.goto("/models/photos")
+    expect(page.get_by_role("cell", name="0.984")).to_be_visible()
+    expect(page.locator(".scroll-hint").first).to_be_hidden()
+    expect(page.get_by_role("region", name="Versions, a table that scrolls sideways")).to_have_count(0)
+    page.set_viewport_size({"width": 360, "height": 740})
+    wide = page.get_by_role("region", name="Versions, a table that scrolls sideways")
+    expect(wide).to_be_visible()
+    expect(page.locator(".scroll-hint").first).to_be_visible()
+    wide.focus()
+    page.keyboard.press("ArrowRight")
+    expect(wide).not_to_have_js_property("scrollLeft", 0)
 
 
 def test_what_a_run_published_is_shown_as_it_stands_now(page: Page, site: Site, tmp_path: Path) -> None:
@@ -182,7 +239,9 @@ def test_the_images_of_a_model_say_what_is_shared_what_is_new_and_what_failed(pa
     third = card.get_by_role("listitem").filter(has=page.get_by_text("Version 3", exact=True))
     expect(third).to_contain_text("nobody answers there")
     expect(third).to_contain_text("Tried 3 times; the next try is at")
-    expect(card.get_by_role("link", name="The builder's log")).to_be_visible()
+    with page.expect_popup() as opened:
+        card.get_by_role("button", name="The builder's log").click()
+    expect(opened.value.locator("body")).to_contain_text("photos@3: building")
 
 
 def test_a_model_without_images_says_nothing_of_them(page: Page) -> None:
@@ -226,28 +285,33 @@ def test_the_api_is_described_on_a_page_of_our_own(page: Page) -> None:
     expect(page.get_by_role("cell", name="follow", exact=True)).to_be_visible()
 
 
-NAMELESS = """() => [...document.querySelectorAll("a, button, input:not([hidden]), summary, img, [role=img], [role=progressbar]")]
+NAMELESS = """() => [...document.querySelectorAll("a, button, input:not([hidden]), summary, img, [role=img], [role=progressbar], [role=meter]")]
     .filter((one) => one.checkVisibility() && !one.closest("[aria-hidden=true]"))
     .filter((one) => !(one.textContent.trim() || one.getAttribute("aria-label") || one.labels?.length || one.alt || one.hasAttribute("alt")))
     .map((one) => one.outerHTML.slice(0, 120))"""
-TINY = """() => [...document.querySelectorAll("button, .nav a, summary, input")].filter((one) => one.checkVisibility())
+CUT = """() => [...document.querySelectorAll(".nav a")].filter((one) => {
+        const box = one.getBoundingClientRect();
+        return box.left < 0 || box.right > innerWidth || one.scrollWidth > one.clientWidth || !one.contains(document.elementFromPoint((box.left + box.right) / 2, (box.top + box.bottom) / 2));
+    }).map((one) => one.textContent)"""
+TINY = """() => [...document.querySelectorAll("button, a, summary, input, select")].filter((one) => one.checkVisibility() && !one.closest("p:not(.crumbs)"))
     .filter((one) => { const box = one.getBoundingClientRect(); return box.width > 1 && (box.height < 24 || box.width < 24); })
     .map((one) => one.outerHTML.slice(0, 120))"""
 
 
 @pytest.mark.parametrize("path", PAGES)
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_every_page_fits_a_phone_and_names_what_can_be_touched(browser: Browser, site: Site, path: str, theme: str) -> None:
+@pytest.mark.parametrize(("theme", "width"), [("light", 360), ("dark", 360), ("light", 320)])
+def test_every_page_fits_a_phone_and_names_what_can_be_touched(browser: Browser, site: Site, path: str, theme: str, width: int) -> None:
     context = browser.new_context(
-        base_url=site.url, viewport={"width": 360, "height": 740}, color_scheme=theme, is_mobile=True, has_touch=True
+        base_url=site.url, viewport={"width": width, "height": 740}, color_scheme=theme, is_mobile=True, has_touch=True
     )  # type: ignore[arg-type]
-    page = context.new_page()
+    page = site.let_in(context).new_page()
     page.goto(path)
     page.wait_for_load_state("networkidle") if path in ("/", "/docs", "/models", "/models/photos") else expect(
         page.locator("#page > *").first
     ).to_be_visible()
     expect(page.locator("#standing .badge")).to_be_visible()
-    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.evaluate(CUT) == []
     assert page.evaluate(NAMELESS) == []
     assert page.evaluate(TINY) == []
     background = page.evaluate("getComputedStyle(document.body).backgroundColor")
@@ -256,7 +320,7 @@ def test_every_page_fits_a_phone_and_names_what_can_be_touched(browser: Browser,
 
 
 def test_nothing_moves_for_those_who_do_not_want_it(browser: Browser, site: Site) -> None:
-    context = browser.new_context(base_url=site.url, reduced_motion="reduce")
+    context = site.let_in(browser.new_context(base_url=site.url, reduced_motion="reduce"))
     page = context.new_page()
     page.goto("/trainings")
     expect(page.locator(".dots i.live").first).to_be_visible()

@@ -47,7 +47,7 @@ def test_a_chosen_photo_finds_items_at_once(page: Page, photo: Path, site: Site)
     expect(first).to_contain_text(item["title"])
     expect(first).to_contain_text(item["category"])
     expect(first).to_contain_text("0.970")
-    expect(first.get_by_role("progressbar")).to_have_attribute("aria-valuenow", "97")
+    expect(first.get_by_role("meter")).to_have_attribute("aria-valuenow", "97")
     image = first.get_by_role("img", name=item["title"])
     page.wait_for_function("image => image.complete && image.naturalWidth > 0", arg=image.element_handle())
     assert page.title() == "Your photo · Lykeion"
@@ -259,12 +259,20 @@ def test_a_file_that_is_no_picture_is_explained(page: Page, tmp_path: Path) -> N
     path.write_text("<svg/>")
     page.goto("/")
     page.set_input_files("#file", str(path))
-    expect(page.get_by_role("alert")).to_contain_text("no picture that can be read")
+    expect(page.get_by_role("alert")).to_contain_text("This file is not a picture we can read. Try a JPEG or PNG photo")
 
 
 def test_an_item_that_is_gone_is_explained(page: Page) -> None:
     page.goto("/?family=photos&item=nope")
     expect(page.get_by_role("alert")).to_contain_text("No item 'nope'")
+
+
+def test_likeness_is_a_measure_that_is_read_out(page: Page, photo: Path) -> None:
+    search_by(page, photo)
+    first = page.locator(CARDS).first
+    likeness = first.get_by_role("meter", name=f"Likeness of {first.locator('.title').inner_text()}")
+    expect(likeness).to_have_attribute("aria-valuenow", "97")
+    expect(likeness).to_have_attribute("aria-valuetext", "0.970 of 1")
 
 
 def test_a_picture_that_is_missing_does_not_break_its_card(page: Page, photo: Path, site: Site) -> None:

@@ -88,7 +88,7 @@ def test_it_cannot_say_that_it_has_been_sealed(engine):
 
 def test_a_program_that_the_image_has_not_is_named(engine):
     child = engine.fails(None, command=("python3", "-c", "1"))
-    assert child.message == "Invalid: command: the image has no program 'python3'"
+    assert child.message == "command: the image has no program 'python3'"
 
 
 def test_an_image_without_a_command_is_told(engine):

@@ -1,6 +1,7 @@
 """One suite for every object store: what the repository needs of them."""
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -12,7 +13,7 @@ from uuid import uuid4
 
 import pytest
 
-from lykeion.errors import Invalid, NotFound, Unavailable
+from lykeion.errors import Invalid, NotFound, Refused, Unavailable
 from lykeion.ports import ObjectStore
 from lykeion.repository import Repository, open_store
 from lykeion.testing.storage import MemoryStore
@@ -106,6 +107,42 @@ def test_what_is_not_there_is_not_found(store: ObjectStore) -> None:
             store.get(key)
         with pytest.raises(NotFound):
             read(store, key)
+
+
+def test_where_objects_are_files_a_program_is_one_and_an_empty_folder_goes_with_what_it_lies_in(store: ObjectStore) -> None:
+    store.upload("a/run", [b"#!/bin/sh"], executable=True)
+    store.upload("a/text", [b"#!/bin/sh"])
+    store.make_folder("a/empty/deep")
+    assert sorted(key for key, _ in store.list("")) == ["a/run", "a/text"]
+    if (here := store.local_path("a")) is not None:
+        assert [os.access(here / name, os.X_OK) for name in ("run", "text", "empty/deep")] == [True, False, True]
+    store.delete(["a"])
+    assert read(store, "a/run") == b"#!/bin/sh"
+    store.delete(["a/run", "a/text", "a"])
+    assert list(store.names("")) == []
+
+
+@pytest.mark.parametrize(
+    ("bucket", "secret", "told"),
+    [
+        ("nowhere", "lykeion-secret", "there is no such bucket (NoSuchBucket"),
+        ("bucket", "wrong", "access is denied (SignatureDoesNotMatch"),
+    ],
+)
+def test_a_bucket_that_says_no_is_told_from_one_that_does_not_answer(s3: str, monkeypatch, bucket: str, secret: str, told: str) -> None:
+    assert s3 == "s3://bucket"
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", secret)
+    store = open_store(f"s3://{bucket}")
+    asked = [
+        lambda: store.put("a", b"x"),
+        lambda: store.create("a", b"x"),
+        lambda: store.upload("a", [b"x"]),
+        lambda: store.names(""),
+        lambda: list(store.list("")),
+    ]
+    for ask in asked:
+        with pytest.raises(Refused, match=re.escape(told)):
+            ask()
 
 
 def test_an_empty_store_is_empty(store: ObjectStore) -> None:
@@ -245,6 +282,8 @@ def test_a_repository_lives_in_it(store: ObjectStore, tmp_path: Path) -> None:
         (tmp_path / name / "inner").mkdir(parents=True)
         (tmp_path / name / "inner" / "big").write_bytes(os.urandom(9_000_000))
         (tmp_path / name / "name with ü").write_text(name)
+        (tmp_path / name / "name with ü").chmod(0o755)
+        (tmp_path / name / "empty").mkdir()
     models = Repository(store)
     with ThreadPoolExecutor(8) as pool:
         published = list(pool.map(lambda n: Repository(store).publish("photos", tmp_path / ("one" if n % 2 else "two")).version, range(8)))
@@ -257,6 +296,8 @@ def test_a_repository_lives_in_it(store: ObjectStore, tmp_path: Path) -> None:
     path = models.path("photos", 2, tmp_path / "cache")
     source = tmp_path / (path / "name with ü").read_text()
     assert (path / "inner" / "big").read_bytes() == (source / "inner" / "big").read_bytes()
+    assert os.access(path / "name with ü", os.X_OK)
+    assert os.listdir(path / "empty") == []
     assert models.verify("photos", 2) == []
     store.put("photos/2/inner/big", b"damaged")
     assert [problem.file for problem in models.verify("photos", 2)] == ["photos/2/inner/big"]

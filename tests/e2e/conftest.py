@@ -16,6 +16,7 @@ import psutil
 import pytest
 from PIL import Image, ImageDraw
 
+from lykeion.adapters.local.token import token_of
 from lykeion.testing.commands import LYKEION, Said
 from lykeion.testing.servers import Answer, ask_over, until
 
@@ -177,6 +178,11 @@ class Up:
         until(lambda: "http://" in self.told.read_text() or self.process.poll() is not None, 40, "a URL that is printed")
         assert self.process.poll() is None, self.told.read_text()
         self.url = next(word for word in self.told.read_text().split() if word.startswith("http://"))
+
+    @property
+    def token(self) -> dict[str, str]:
+        """The header that shows that it is the owner who asks."""
+        return {"x-lykeion-token": token_of(self.home)}
 
     def ask(self, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None, method: str | None = None) -> Answer:
         """Raises OSError or HTTPException where nobody answers."""

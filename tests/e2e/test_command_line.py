@@ -48,7 +48,7 @@ def test_explain_says_what_a_run_would_do_and_runs_nothing(cli):
     told = {one["name"]: one for one in cli("explain", WORDS, "-p", "n=9", "-o", "json").json}
     assert told["count"]["cache"] == "hit"
     assert told["top"]["cache"] == "miss"
-    assert told["top"]["why"] == "parameter n: 3 then, 9 now"
+    assert told["top"]["why"] == "parameter n: 3 then, 9 now (since words-1)"
     assert len(cli("get", "trainings", "-o", "json").json) == 1
 
 

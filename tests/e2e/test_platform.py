@@ -8,7 +8,9 @@ import socket
 import time
 from collections import Counter
 from contextlib import ExitStack
+from pathlib import Path
 
+import psutil
 import pytest
 
 from lykeion.testing.servers import Crowd
@@ -70,14 +72,34 @@ def test_filters_hold_and_are_told_when_wrong(site, indexed):
      ("/metrics", "text/plain"), ("/healthz", "application/json"), ("/readyz", "application/json"), ("/v1/search", "application/json")],
 )  # fmt: skip
 def test_pages_and_standing_are_answered(site, path, kind):
-    answer = site.ask(path)
+    answer = site.ask(path, headers=site.token)
     assert answer.status == 200
     assert answer.headers["content-type"].startswith(kind)
 
 
+def test_who_does_not_know_the_token_neither_reads_nor_writes(site):
+    """Another user of the machine, who writes the headers that a page of ours would send."""
+    pipeline = Path(WORDS).read_bytes()
+    forged = {"host": site.url.removeprefix("http://"), "origin": site.url, "referer": f"{site.url}/pipelines"}
+    for path in ("/api/v1/trainings", "/api/v1/models", "/api/v1/events", "/api/v1/watch", "/metrics"):
+        assert site.status(path, headers=forged) == 401
+    for path, body in (("/api/v1/pipelines", pipeline), ("/api/v1/pipelines/photo-search:run", b"{}")):
+        assert site.status(path, body=body, headers=forged) == 401
+    assert site.status("/api/v1/trainings", headers=site.token) == 200
+
+
+def test_the_token_is_neither_printed_into_a_file_nor_given_to_a_process(site, cli):
+    (token,) = site.token.values()
+    assert "lykeion open" in site.told.read_text()
+    assert token not in site.told.read_text()
+    assert cli("open", "--print", "--home", site.home).out == f"{site.url}/#token={token}\n"
+    running = psutil.Process(site.process.pid)
+    assert not [one for one in (running, *running.children(recursive=True)) if token in " ".join(one.cmdline())]
+
+
 def test_metrics_count_the_queries(site, indexed):
     site.search(indexed.picture("ring-red-0"))
-    told = site.ask("/metrics").body.decode()
+    told = site.ask("/metrics", headers=site.token).body.decode()
     assert 'lykeion_gateway_requests_total{code="200",route="photos-route"}' in told
     assert 'replica="photos-0"' in told
     assert 'replica="photos-index-0"' in told
@@ -237,7 +259,7 @@ def is_free(url):
 HALF_SENT = {
     "an upload": b"POST /v1/search/photos HTTP/1.1\r\nhost: localhost\r\ncontent-type: image/png\r\ncontent-length: 100000\r\n\r\nhalf",
     "a header": b"GET / HTTP/1.1\r\nhost: local",
-    "a page that watches": b"GET /api/v1/watch HTTP/1.1\r\nhost: localhost\r\n\r\n",
+    "a page that watches": b"GET /api/v1/watch HTTP/1.1\r\nhost: localhost\r\nx-lykeion-token: TOKEN\r\n\r\n",
     "nothing": b"",
 }
 
@@ -247,7 +269,7 @@ def test_told_to_end_it_ends_well_and_leaves_nothing_whoever_holds_a_connection(
     with ExitStack() as stack:
         for sent in HALF_SENT.values():
             client = stack.enter_context(socket.create_connection(("127.0.0.1", int(platform.url.rsplit(":", 1)[1]))))
-            client.sendall(sent)
+            client.sendall(sent.replace(b"TOKEN", platform.token["x-lykeion-token"].encode()))
         assert platform.end() == 0
     assert running_of(platform.home) == []
     assert is_free(platform.url)

@@ -88,7 +88,7 @@ FILES = {
     "pack/deep/__init__.py": "",
     "pack/deep/far.py": "NAME = 'far'\n",
     "words.txt": "words\n",
-    "requirements.lock": "numpy==2.0.0 --hash=sha256:00\n",
+    "requirements.lock": "not-reached==2.0.0 --hash=sha256:00\n",
     "unused.py": "X = 1\n",
     "notes.md": "notes\n",
     "data.csv": "1;2;3\n",

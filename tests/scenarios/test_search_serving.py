@@ -4,11 +4,12 @@ import io
 import json
 import os
 import signal
+import socket
 import struct
 import threading
 import zlib
 from collections import Counter
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -417,6 +418,32 @@ def test_without_index_servers_the_answer_is_partial_soon_and_whole_when_they_ar
     assert served.by(item="item-00001").json["partial"] is True
     served.proxy.acknowledged(COVER, served.cover(served.family))
     assert served.by(vector=served.family.vectors[0].tolist()).json["partial"] is False
+
+
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        (b"GET /v1/search/photos HTTP/1.1\r\nhost: x\r\nlong: " + b"a" * 200_000, 431),
+        (b"GET /v1/search/photos HTTP/1.1\r\nhost: x\r\n" + b"a: b\r\n" * 200, 431),
+        (b"GET /" + b"a" * 200_000, 414),
+        (b"POST /v1/search/photos HTTP/1.1\r\nhost: x\r\ncontent-encoding: gzip\r\ncontent-length: 3\r\n\r\nabc", 415),
+        (b"POST /v1/search/photos HTTP/1.1\r\nhost: x\r\ncontent-length: 90000000\r\n\r\n", 413),
+        (
+            "POST /v1/search/photos?filter=category:röt HTTP/1.1\r\nhost: x\r\ncontent-length: 21\r\n"
+            'content-type: application/json\r\nconnection: close\r\n\r\n{"item":"item-00003"}'.encode(),
+            200,
+        ),
+    ],
+    ids=["long", "many", "url", "gzip", "body", "utf-8"],
+)
+def test_a_worker_bounds_what_a_connection_may_take(served, head, status):
+    with socket.socket(socket.AF_UNIX) as caller:
+        caller.settimeout(20)
+        caller.connect(served.http[0].removeprefix("unix:"))
+        with suppress(ConnectionError):
+            caller.sendall(head)
+        assert caller.recv(1 << 16).split()[1] == str(status).encode()
+    assert served.still_answers()
 
 
 def test_a_killed_proxy_worker_comes_back_and_its_peer_answers_meanwhile(served):

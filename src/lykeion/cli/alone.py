@@ -16,8 +16,9 @@ from lykeion.core.pipelines.begin import begin
 from lykeion.core.pipelines.contract import ERROR_FILE, RESULT_FILE, StepFile
 from lykeion.core.pipelines.graph import closure
 from lykeion.core.pipelines.training import decide
-from lykeion.core.resources import Metadata, Pipeline, PipelineRef, StepStatus, Training, TrainingSpec
+from lykeion.core.resources import Metadata, Pipeline, PipelineRef, Training, TrainingSpec
 from lykeion.core.values import Child, Decision, Observed, StepResult, Task
+from lykeion.daemons.earlier import earlier
 from lykeion.daemons.lookup import Lookup
 from lykeion.daemons.planning import plan
 from lykeion.errors import Invalid, NotFound, Problem
@@ -25,33 +26,33 @@ from lykeion.errors import Invalid, NotFound, Problem
 FORESEEN = "foreseen"
 
 
-def foresee(platform: Platform, pipeline: Pipeline, parameters: Mapping[str, Any]) -> tuple[StepStatus, ...]:
-    """How the steps of a run would stand before its first step ran: found in the cache, to be run and why, or not known yet."""
-    decision, _ = first_decision(platform, pipeline, parameters, ())
-    steps: tuple[StepStatus, ...] = decision.status.steps
-    return steps
+def foresee(platform: Platform, pipeline: Pipeline, parameters: Mapping[str, Any]) -> Training:
+    """How a run would stand before its first step ran: each step is found in the cache, to be run and why, or not known yet."""
+    training = planned(platform, pipeline, parameters, ())
+    decision, _ = first_decision(platform, training)
+    return training.model_copy(update={"status": decision.status})
 
 
-def first_decision(
-    platform: Platform, pipeline: Pipeline, parameters: Mapping[str, Any], only: tuple[str, ...]
-) -> tuple[Decision, dict[str, Child]]:
-    """What the controller would decide first, fingerprints taken in this process."""
-    now = platform.clock.now()
-    planned = plan(pipeline, parameters, None, platform.components, only, containers=platform.containers)
+def planned(platform: Platform, pipeline: Pipeline, parameters: Mapping[str, Any], only: tuple[str, ...]) -> Training:
+    """A Training that has begun and is kept nowhere. Raises Invalid as `plan` does."""
+    around = plan(pipeline, parameters, None, platform.components, only, containers=platform.containers)
     spec = TrainingSpec(pipeline_ref=PipelineRef(name=pipeline.name), parameters=dict(parameters), steps=only)
-    status = begin(planned, only, Lookup(platform.resolve), 0, now)
-    training = Training(metadata=Metadata(name=FORESEEN, uid=FORESEEN), spec=spec, status=status)
-    before = platform.resources.newest_before(training)
-    keys = {step.name: step.key for step in before.status.steps} if before else {}
+    status = begin(around, only, Lookup(platform.resolve), 0, platform.clock.now())
+    return Training(metadata=Metadata(name=FORESEEN, uid=FORESEEN), spec=spec, status=status)
+
+
+def first_decision(platform: Platform, training: Training) -> tuple[Decision, dict[str, Child]]:
+    """What the controller would decide first, fingerprints taken in this process."""
+    before = earlier(platform.resources, training)
     children: dict[str, Child] = {}
     while True:
         observed = Observed(
             training,
             children,
-            now,
+            platform.clock.now(),
             outputs=Lookup(platform.outputs.find),
             versions=Lookup(platform.resolve),
-            previous=Lookup(lambda step: material(platform, keys.get(step, ""))),
+            previous=before,
         )
         decision = decide(observed, platform.repository_url)
         asked = [task for task in decision.apply if isinstance(task, Task) and task.steps[0].mode == "fingerprint"]
@@ -59,11 +60,6 @@ def first_decision(
         if not new:
             return decision, children
         children |= new
-
-
-def material(platform: Platform, key: str) -> Mapping[str, Any] | None:
-    found = platform.outputs.find(key) if key else None
-    return found.material if found and found.material else None
 
 
 def fingerprinted(platform: Platform, task: Task) -> Child:
@@ -107,7 +103,7 @@ def run_alone(platform: Platform, name: str, parameters: Mapping[str, Any], step
     uncached = pipeline.spec.model_copy(
         update={"steps": tuple(one.model_copy(update={"cache": "never"}) if one.name == step else one for one in pipeline.spec.steps)}
     )
-    decision, _ = first_decision(platform, pipeline.model_copy(update={"spec": uncached}), parameters, (step,))
+    decision, _ = first_decision(platform, planned(platform, pipeline.model_copy(update={"spec": uncached}), parameters, (step,)))
     if any(one.image for one in pipeline.spec.steps if one.name == step):
         remedy = "run it with the others, and look at its log: lykeion logs TRAINING STEP"
         raise Invalid([Problem(f"step {step} runs an image; only a component runs in this process", "--step", step, remedy=remedy)])

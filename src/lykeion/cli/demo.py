@@ -83,7 +83,7 @@ def indexed(platform: Platform, listings: Path) -> Training:
         training = wait_for(platform, name, show)
         show(training, last=True)
     if training.status.phase != "Succeeded":
-        raise LykeionError(failure(training).removeprefix("lykeion run: ") or f"training/{name} was {training.status.phase.lower()}")
+        raise LykeionError(failure(training) or f"training/{name} was {training.status.phase.lower()}")
     return training
 
 
@@ -155,7 +155,8 @@ def page(platform: Platform, port: int) -> int:
             nonlocal waiting
             if waiting and is_ready(platform):
                 waiting = False
-                print(f"\n  Search by photo at  {up.front.url}\n\n  (home: {platform.home.root}; Ctrl-C stops it)", flush=True)
+                print(f"\n  Search by photo at  {up.front.url}\n", flush=True)
+                print(f"  (home: {platform.home.root}; trainings, models …: lykeion open; Ctrl-C stops it)", flush=True)
             return False
 
         up.run(told_when_ready)

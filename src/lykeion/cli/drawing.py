@@ -34,6 +34,11 @@ class Tree:
     def __init__(self) -> None:
         self.live = Live(console=remarks(), auto_refresh=False, transient=False)
 
+    @property
+    def width(self) -> int:
+        """Of the terminal, in characters."""
+        return self.live.console.width
+
     def start(self) -> None:
         self.live.start()
 

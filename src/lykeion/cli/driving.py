@@ -2,7 +2,7 @@
 
 import select
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Protocol
@@ -50,37 +50,60 @@ def interruptible() -> Iterator[Interruption]:
 def wait_for(platform: Platform, name: str, show: Show) -> Training:
     """The Training when it is over. It is run here where no other process runs the steps of this home."""
     with interruptible() as interruption:
+
+        def moved(training: Training) -> None:
+            show(training)
+            if interruption.asked and training.spec.state == "Run":
+                cancel(platform, training)
+
         platform.bell.listen()
         while True:
             training = read(platform, name)
             if training.status.phase in OVER:
                 return training
-            show(training)
-            if interruption.asked:
-                cancel(platform, training)
+            moved(training)
             try:
-                engine = tasks_engine(platform)
+                engine = tasks_engine(platform, name)
             except Unavailable:
-                show.remark(
-                    f"{name}: the steps of this home are in another process's hands, which runs this too, or leaves it to us when done"
-                )
+                if training.spec.state == "Cancelled":
+                    end_cancelled(platform, name)
+                show.remark(f"{name}: {platform.why_idle(name) or run_by(platform)}")
                 select.select([platform.bell], [], [], LOOK_EVERY)
                 platform.bell.hush()
                 continue
-            run_here(platform, engine, name, show, interruption)
+            drive(platform, engine, name, moved)
 
 
-def run_here(platform: Platform, engine: Tasks, name: str, show: Show, interruption: Interruption) -> None:
-    """Run the loop for this one Training until it is over; nothing is left running."""
+def run_by(platform: Platform) -> str:
+    driver = platform.driver()
+    return f"it is run by {driver.who}" if driver else "it is about to be run"
+
+
+def end_cancelled(platform: Platform, name: str) -> Training:
+    """Carry out that a Training is to be cancelled, where nobody else does; how it is then.
+
+    Whoever takes the tasks of the home first ends what a dead process has left of them, so nothing writes for it any more. Where another
+    run has them, that was done when it took them: then it is only written down. To be killed in between leaves what there was before.
+    """
+    driver = platform.driver()
+    if driver is None or not driver.drives(name):
+        try:
+            engine = tasks_engine(platform, name)
+        except Unavailable:
+            engine = None
+        drive(platform, engine, name, lambda _: None)
+    return read(platform, name)
+
+
+def drive(platform: Platform, engine: Tasks | None, name: str, each: Callable[[Training], None]) -> None:
+    """Run the loop for this one Training until it is over, telling `each` how it is; nothing is left running."""
     all_children = children(platform, engine, services=False)
     part = trainings(platform, all_children, only=name)
 
     def done() -> bool:
         moving = part.moving.get(name)
         if moving is not None:
-            show(moving.training)
-        if interruption.asked and moving is not None and moving.training.spec.state == "Run":
-            cancel(platform, moving.training)
+            each(moving.training)
         return part.seen >= 0 and moving is None
 
     try:

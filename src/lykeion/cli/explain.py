@@ -8,6 +8,7 @@ from lykeion.assembly import Platform, local
 from lykeion.cli.alone import foresee
 from lykeion.cli.files import pipeline_to_run
 from lykeion.cli.printing import emit, rows
+from lykeion.core.pipelines.material import material_in
 from lykeion.core.resources import StepStatus, Training
 from lykeion.core.resources.suggest import did_you_mean
 from lykeion.errors import NotFound
@@ -26,26 +27,27 @@ def main(args: Namespace) -> int:
 
 def explained(platform: Platform, args: Namespace) -> int:
     if Path(args.what).is_file():
-        steps = foresee(platform, *pipeline_to_run(args.what, args.parameter, platform.components, platform.containers))
+        training = foresee(platform, *pipeline_to_run(args.what, args.parameter, platform.components, platform.containers))
     else:
-        training = platform.resources.get("Training", args.what)
-        assert isinstance(training, Training)
-        steps = training.status.steps
+        kept = platform.resources.get("Training", args.what)
+        assert isinstance(kept, Training)
+        training = kept
+    steps = training.status.steps
     chosen = [step for step in steps if args.step in (None, step.name)]
     if args.step and not chosen:
         raise NotFound(f"there is no step {args.step!r}; {did_you_mean(args.step, [step.name for step in steps], 'the steps are')}")
-    told = [explanation(platform, step, bool(args.step)) for step in chosen]
+    told = [explanation(training, step, bool(args.step)) for step in chosen]
     lines = ((one["name"], one["cache"], one["key"][:12], one["why"]) for one in told)
     table = rows(("STEP", "CACHE", "KEY", "WHY"), lines, f"{args.what} has not begun: none of its steps is known yet")
     emit(told, "yaml" if args.step and args.output == "table" else args.output, table)
     return 0
 
 
-def explanation(platform: Platform, step: StepStatus, in_full: bool) -> dict[str, Any]:
+def explanation(training: Training, step: StepStatus, in_full: bool) -> dict[str, Any]:
     told: dict[str, Any] = {"name": step.name, "cache": step.cache or "unknown", "key": step.key, "why": why(step)}
     if in_full:
-        found = platform.outputs.find(step.key) if step.key else None
-        told["material"] = dict(found.material) if found else {}
+        material = material_in(training, step.name)
+        told["material"] = material.to_dict() if material else {}
     return told
 
 

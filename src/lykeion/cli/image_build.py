@@ -73,7 +73,7 @@ def recipe_of(args: Namespace, platform: Platform, shop: Workshop) -> Recipe:
     if problems:
         raise Invalid(problems)
     references = [step.component for step in pipeline.spec.steps if step.component]
-    signatures = platform.components.describe_all(str(folder), references, lock)
+    signatures = platform.components.describe_all(str(folder), references, lock, runs_here=False)
     files = (file.name, *args.file, *([pipeline.spec.environment.requirements] if pipeline.spec.environment.requirements else []))
     return shop.training(f"{pipeline.name}:latest", folder, files, signatures, args.requirements or lock)
 

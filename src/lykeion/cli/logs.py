@@ -10,12 +10,13 @@ import time
 from argparse import ArgumentParser, Namespace
 from codecs import IncrementalDecoder, getincrementaldecoder
 from collections.abc import Callable
+from contextlib import suppress
 from glob import escape
 from io import SEEK_END, StringIO
 from pathlib import Path
 
 from lykeion.assembly import Platform, local
-from lykeion.cli.printing import visible
+from lykeion.cli.printing import say, visible
 from lykeion.core.resources import Training
 from lykeion.core.resources.suggest import did_you_mean
 from lykeion.core.resources.training import OVER
@@ -48,6 +49,8 @@ def main(args: Namespace) -> int:
         for path in first:
             screen.show(path, args.tail)
         if args.follow:
+            if idle := why_idle(platform, args.name):
+                say(f"{args.name}: {idle}")
             follow(found, screen, lambda: still_going(platform, args.name))
         screen.end()
         return 0
@@ -140,6 +143,14 @@ def follow(files: Callable[[], list[Path]], screen: Screen, going: Callable[[], 
         if last_round:
             return
         time.sleep(LOOK_EVERY)
+
+
+def why_idle(platform: Platform, name: str) -> str:
+    """Why nothing is to be expected of a Training; "" where something is, and of a service."""
+    with suppress(NotFound):
+        training = platform.resources.get("Training", name)
+        return platform.why_idle(name) if isinstance(training, Training) and training.status.phase not in OVER else ""
+    return ""
 
 
 def still_going(platform: Platform, name: str) -> bool:

@@ -24,11 +24,13 @@ class Command(NamedTuple):
 COMMANDS = {
     "demo": Command("demo", "photo search over real pictures, from nothing to the page in the browser"),
     "up": Command("up", "run the platform: controller, servers and the page, on loopback"),
+    "open": Command("open", "open the page of the running platform in the browser, as who may do everything"),
     "run": Command("run", "run a pipeline file and wait for it"),
     "rerun": Command("trainings", "run a Training again: what is cached is not run"),
     "cancel": Command("trainings", "cancel a Training"),
     "explain": Command("explain", "say which steps would run, and which part of the key differs from before"),
     "logs": Command("logs", "show what the steps of a Training, or a service, printed"),
+    "quarantine": Command("quarantine", "list the rows and pictures that the steps of a Training set aside, and why"),
     "apply": Command("resources", "create or change resources from YAML files"),
     "get": Command("resources", "list resources, or show some"),
     "describe": Command("resources", "show one resource with its conditions and events"),

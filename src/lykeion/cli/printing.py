@@ -64,6 +64,11 @@ def detail(text: str) -> None:
     say(f"  {text}")
 
 
+def counted(number: int, noun: str) -> str:
+    """ "1 step", "2 steps"."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def age(since: datetime | None, now: datetime | None = None) -> str:
     """ "12s", "5m", "3h", "8d"."""
     if since is None:

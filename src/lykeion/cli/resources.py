@@ -1,17 +1,19 @@
 """`lykeion apply | get | describe | delete`: resources as they are kept."""
 
 from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from lykeion.assembly import local
+from lykeion.assembly import Platform, local
 from lykeion.cli.files import read_resources
 from lykeion.cli.printing import Table, age, emit, rows, say
 from lykeion.core.resources import KINDS, Pipeline, Resource, Serving, Training
 from lykeion.core.resources.changes import check_change
 from lykeion.core.resources.metadata import SOURCE_FILE
 from lykeion.core.resources.suggest import did_you_mean
+from lykeion.core.resources.training import OVER
 from lykeion.core.values import Ref
 from lykeion.errors import Corrupt, Invalid, NotFound, Problem
 from lykeion.ports import Resources
@@ -21,7 +23,8 @@ ALIASES = {alias: kind for kind in KINDS for alias in (kind.lower(), f"{kind.low
 
 def arguments(parser: ArgumentParser, command: str) -> None:
     if command == "apply":
-        parser.add_argument("-f", "--filename", action="append", required=True, metavar="FILE", help="a YAML file, a folder of them, or -")
+        parser.add_argument("files", nargs="*", metavar="FILE", help="a YAML file, a folder of them, or -")
+        parser.add_argument("-f", "--filename", action="append", default=[], metavar="FILE", help="the same, as others write it")
         return
     what = "all" if command == "get" else "one"
     parser.add_argument("kind", help=f"pipelines, trainings or servings ({what}); or KIND/NAME")
@@ -30,13 +33,18 @@ def arguments(parser: ArgumentParser, command: str) -> None:
 
 def main(args: Namespace) -> int:
     with local(args.home) as platform:
-        return {"apply": apply, "get": get, "describe": describe, "delete": delete}[args.command](args, platform.resources)
+        if args.command in ("get", "describe"):
+            return {"get": get, "describe": describe}[args.command](args, platform)
+        return {"apply": apply, "delete": delete}[args.command](args, platform.resources)
 
 
 def apply(args: Namespace, resources: Resources) -> int:
     """Everything is checked before anything is written."""
+    named = [*args.files, *args.filename]
+    if not named:
+        raise Invalid([Problem("say which file", remedy="lykeion apply FILE …")])
     written = []
-    found = [(resource, there(resources, resource)) for resource in read_resources(args.filename)]
+    found = [(resource, there(resources, resource)) for resource in read_resources(named)]
     refuse(found)
     for resource, before in found:
         after = resources.apply(resource)
@@ -77,25 +85,28 @@ def kind_and_names(args: Namespace) -> tuple[str, list[str]]:
     return kind, list(dict.fromkeys([name, *given] if name else given))
 
 
-def get(args: Namespace, resources: Resources) -> int:
+def get(args: Namespace, platform: Platform) -> int:
     kind, names = kind_and_names(args)
+    resources = platform.resources
     found = [resources.get(kind, name) for name in names] if names else list(resources.list(kind, lambda wrong: say(str(wrong))))
     shown: Any = found[0].to_dict() if len(names) == 1 else [resource.to_dict() for resource in found]
-    emit(shown, args.output, listing(kind, found))
+    emit(shown, args.output, listing(kind, found, platform.why_idle))
     return 0
 
 
-def listing(kind: str, found: list[Resource]) -> Table | str:
+def listing(kind: str, found: list[Resource], why_idle: Callable[[str], str]) -> Table | str:
     headings = {
         "Pipeline": ("NAME", "STEPS", "PUBLISHES", "AGE"),
         "Training": ("NAME", "PHASE", "STEPS", "CACHED", "PUBLISHED", "AGE"),
         "Serving": ("NAME", "READY", "REASON", "SERVES", "URL", "AGE"),
     }[kind]
-    empty = {"Pipeline": "no pipelines yet: `lykeion apply -f FILE`", "Training": "no trainings yet: `lykeion run FILE`"}
-    return rows(headings, (cells(resource) for resource in found), empty.get(kind, "no servings yet: publish a model with `deploy`"))
+    empty = {"Pipeline": "no pipelines yet: `lykeion apply FILE`", "Training": "no trainings yet: `lykeion run FILE`"}
+    return rows(
+        headings, (cells(resource, why_idle) for resource in found), empty.get(kind, "no servings yet: publish a model with `deploy`")
+    )
 
 
-def cells(resource: Resource) -> tuple[object, ...]:
+def cells(resource: Resource, why_idle: Callable[[str], str]) -> tuple[object, ...]:
     old = age(resource.metadata.creation_timestamp)
     if isinstance(resource, Pipeline):
         return resource.name, len(resource.spec.steps), ", ".join(one.model for one in resource.spec.publish), old
@@ -104,15 +115,18 @@ def cells(resource: Resource) -> tuple[object, ...]:
         done = sum(step.phase in ("Succeeded", "Cached", "Skipped") for step in status.steps)
         cached = sum(step.phase == "Cached" for step in status.steps)
         published = ", ".join(f"{one.model}@{one.version}" for one in status.published)
-        return resource.name, status.phase, f"{done}/{len(status.steps)}", cached, published, old
+        idle = "" if status.phase in OVER else why_idle(resource.name).partition(":")[0]
+        phase = f"{status.phase}; {idle}" if idle else status.phase
+        return resource.name, phase, f"{done}/{len(status.steps)}", cached, published, old
     assert isinstance(resource, Serving)
     ready = next((condition for condition in resource.status.conditions if condition.type == "Ready"), None)
     told = (ready.status, ready.reason) if ready else ("Unknown", "Pending")
     return resource.name, *told, ", ".join(resource.status.serving), resource.status.url, old
 
 
-def describe(args: Namespace, resources: Resources) -> int:
+def describe(args: Namespace, platform: Platform) -> int:
     kind, names = kind_and_names(args)
+    resources = platform.resources
     if not names:
         raise Invalid([Problem("say which one", remedy=f"lykeion describe {args.kind} NAME")])
     resource = resources.get(kind, names[0])
@@ -121,11 +135,18 @@ def describe(args: Namespace, resources: Resources) -> int:
         {"lastSeen": at.isoformat(), "count": count, "type": event.type, "reason": event.reason, "message": event.message}
         for at, count, event in events
     ]
-    emit({"resource": resource.to_dict(), "events": told}, args.output)
+    shown: dict[str, Any] = {"resource": resource.to_dict(), "events": told}
+    idle = ""
+    if isinstance(resource, Training) and resource.status.phase not in OVER:
+        idle = platform.why_idle(resource.name)
+        shown |= {"driven": not idle, "whyNotDriven": idle}
+    emit(shown, args.output)
     if args.output == "table":
         emit(resource.to_dict(), "yaml")
         lines = ((age(at), n, e.type, e.reason, e.message) for at, n, e in events)
         emit(None, "table", rows(("LAST SEEN", "COUNT", "TYPE", "REASON", "MESSAGE"), lines, "no events"))
+        if idle:
+            emit(None, "table", f"{resource.name}: {idle}")
     return 0
 
 

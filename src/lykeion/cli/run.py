@@ -5,12 +5,15 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, Literal
 
+from lykeion.adapters.local.home import CLOSE_IT
 from lykeion.assembly import Platform, local
 from lykeion.cli.alone import needed_by, run_alone
 from lykeion.cli.driving import wait_for
 from lykeion.cli.files import pipeline_to_run
 from lykeion.cli.follow import Progress
-from lykeion.cli.printing import emit, say, span
+from lykeion.cli.printing import counted, emit, say, span
+from lykeion.cli.quarantine import set_aside, summary
+from lykeion.components.quarantine import Reason
 from lykeion.core.pipelines.names import training_name
 from lykeion.core.resources import Metadata, PipelineRef, Training, TrainingSpec
 from lykeion.core.resources.metadata import SOURCE_FILE
@@ -35,6 +38,8 @@ def run_options(parser: ArgumentParser) -> None:
 
 def main(args: Namespace) -> int:
     with local(args.home) as platform:
+        if exposure := platform.home.exposure:
+            say(f"lykeion run: {exposure}; {CLOSE_IT}")
         named = (*args.only, args.step) if args.step else tuple(args.only)
         pipeline, parameters = pipeline_to_run(args.file, args.parameter, platform.components, platform.containers, named)
         platform.resources.apply(pipeline)
@@ -75,20 +80,27 @@ def create_next(
 def finish(platform: Platform, name: str, args: Namespace) -> int:
     """Wait for a Training (running it here where nobody else does), then print what came of it."""
     if args.no_wait:
-        emit({"training": name, "phase": "Pending"}, args.output, f"training/{name} created")
+        idle = platform.why_idle(name)
+        emit({"training": name, "phase": "Pending"}, args.output, f"training/{name} created" + (f"; {idle}" if idle else ""))
         return 0
-    training = ended(platform, name, args.quiet)
-    emit(result(training), args.output, told(training))
+    training = ended(platform, name, args)
+    tell(platform, training, args.output)
     return exit_code(training)
 
 
-def ended(platform: Platform, name: str, quiet: bool) -> Training:
+def tell(platform: Platform, training: Training, output: str) -> None:
+    """What came of a Training, with what its steps set aside."""
+    aside = set_aside(platform, training)
+    emit(result(training, aside), output, "\n".join([told(training), *summary(training.name, aside)]))
+
+
+def ended(platform: Platform, name: str, args: Namespace) -> Training:
     """The Training when it is over; why it did not succeed is said on stderr."""
-    with Progress(quiet) as show:
+    with Progress(args.quiet) as show:
         training = wait_for(platform, name, show)
         show(training, last=True)
     if training.status.phase != "Succeeded":
-        say(failure(training))
+        say(f"lykeion {args.command}: {failure(training)}")
     return training
 
 
@@ -99,7 +111,7 @@ def exit_code(training: Training) -> int:
     return {"Succeeded": 0, "Cancelled": 130}.get(training.status.phase, [*reasons, 1][0])
 
 
-def result(training: Training) -> dict[str, Any]:
+def result(training: Training, aside: Collection[Reason]) -> dict[str, Any]:
     """What `-o json` prints; others script against these keys."""
     return {
         "training": training.name,
@@ -123,6 +135,7 @@ def result(training: Training) -> dict[str, Any]:
             {"model": one.model, "version": one.version, "output": one.output, "alias": one.moved, "whyNot": one.why_not}
             for one in training.status.published
         ],
+        "setAside": [{"step": one.step, "kind": one.kind, "reason": one.reason, "total": one.total} for one in aside],
     }
 
 
@@ -131,7 +144,7 @@ def told(training: Training) -> str:
     status = training.status
     took = (status.finished_at - status.started_at).total_seconds() if status.started_at and status.finished_at else 0.0
     cached = sum(step.phase == "Cached" for step in status.steps)
-    lines = [f"training/{training.name} {status.phase.lower()} in {span(took)}: {len(status.steps)} steps, {cached} cached"]
+    lines = [f"training/{training.name} {status.phase.lower()} in {span(took)}: {counted(len(status.steps), 'step')}, {cached} cached"]
     lines += [
         f"  {one.model} version {one.version}" + (f", now {one.moved}" if one.moved else f", no alias moved: {one.why_not}")
         for one in status.published
@@ -141,9 +154,9 @@ def told(training: Training) -> str:
 
 def failure(training: Training) -> str:
     """Why it did not succeed: the condition, and the end of the log of what failed."""
-    lines = [f"lykeion run: {condition.message}" for condition in training.status.conditions if condition.message]
+    lines = [condition.message for condition in training.status.conditions if condition.message]
     for step in training.status.steps:
-        if step.phase == "Failed" and step.log_tail:
+        if step.phase == "Failed" and step.log_tail and step.log_tail.strip() not in step.message:
             lines += [
                 f"--- the end of the log of step {step.name} (all of it: lykeion logs {training.name} {step.name})",
                 step.log_tail.rstrip(),
@@ -155,9 +168,9 @@ def alone(platform: Platform, pipeline: str, parameters: dict[str, Any], args: N
     """What the step needs is run as ever; the step itself in this process, where breakpoints work."""
     before = needed_by(platform, pipeline, parameters, args.step)
     if before:
-        training = ended(platform, create(platform, pipeline, parameters, before, args.file).name, args.quiet)
+        training = ended(platform, create(platform, pipeline, parameters, before, args.file).name, args)
         if training.status.phase != "Succeeded":
-            emit(result(training), args.output, told(training))
+            tell(platform, training, args.output)
             return exit_code(training)
     folder = run_alone(platform, pipeline, parameters, args.step)
     emit(

@@ -14,6 +14,7 @@ from lykeion.adapters.local.front import running_at
 from lykeion.assembly import Platform, local
 from lykeion.cli.printing import emit, rows
 from lykeion.errors import Invalid, LykeionError, NotFound, Problem, Unavailable
+from lykeion.outside import NotAFile, read_outside
 from lykeion.servers.direct import search
 from lykeion.servers.question import check_collapse
 
@@ -61,7 +62,9 @@ def main(args: Namespace) -> int:
 
 def read(photo: Path) -> bytes:
     try:
-        return photo.read_bytes()
+        return read_outside(photo)
+    except NotAFile as error:
+        raise Invalid([Problem(f"{error.strerror}", file=str(photo), remedy="name a picture file")]) from error
     except OSError as error:
         raise NotFound(f"{photo}: {error.strerror}") from error
 

@@ -4,17 +4,20 @@ import os
 import signal
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from types import FrameType
 
 from lykeion.adapters.local.children import LocalChildren
 from lykeion.adapters.local.front import Front
+from lykeion.adapters.local.home import CLOSE_IT
 from lykeion.adapters.local.kept_process import KeptProcess
+from lykeion.adapters.local.token import page_with_token, token_of
 from lykeion.adapters.registry import REGISTRY
 from lykeion.assembly import Platform, children, local, servings, tasks_engine, trainings
 from lykeion.cli.printing import say
 from lykeion.daemons.controller import Part, control
+from lykeion.dashboard.addresses import outside
 from lykeion.errors import Corrupt, Unavailable
 
 DEFAULT_PORT = 8470
@@ -22,6 +25,15 @@ DEFAULT_PORT = 8470
 
 def arguments(parser: ArgumentParser, _: str) -> None:
     parser.add_argument("--port", type=int, default=DEFAULT_PORT, help=f"on loopback (default: {DEFAULT_PORT}; 0: any free one)")
+    parser.add_argument("--host", action="append", default=[], metavar="NAME[:PORT]", help="a name by which a proxy is asked for this port")
+    parser.add_argument("--root-path", default="", metavar="/PATH", help="the path below which a proxy serves this port")
+    parser.add_argument(
+        "--trusted-proxy",
+        action="append",
+        default=[],
+        metavar="ADDRESS",
+        help="a proxy whose X-Forwarded-For, -Proto, -Host and -Prefix are believed (127.0.0.1 too only if it is named)",
+    )
     parser.add_argument(
         "--registry",
         default=os.environ.get(REGISTRY, ""),
@@ -31,11 +43,29 @@ def arguments(parser: ArgumentParser, _: str) -> None:
 
 
 def main(args: Namespace) -> int:
-    with local(args.home) as platform, Up(platform, args.port, args.registry) as up:
+    words = words_for_front(args)
+    with local(args.home) as platform, Up(platform, args.port, args.registry, words) as up:
         print(f"Lykeion is up at {up.front.url}   (home: {platform.home.root}; Ctrl-C stops it)", flush=True)
+        if exposure := platform.home.exposure:
+            say(f"lykeion up: {exposure}; {CLOSE_IT}")
+        print(way_in(up.front.url, platform), flush=True)
         left_alone(platform)
         up.run()
     return 0
+
+
+def words_for_front(args: Namespace) -> list[str]:
+    """How the port is reached from outside, as the front process is told. Raises Invalid."""
+    reached = outside(args.host, args.root_path, args.trusted_proxy)
+    proxies = [f"--trusted-proxy={one}" for one in reached.proxies]
+    return [*(f"--host={one}" for one in args.host), f"--root-path={reached.root_path}", *proxies]
+
+
+def way_in(url: str, platform: Platform) -> str:
+    """How to open the pages so that they may read and write. The token itself only goes to a terminal: what is kept of it may be read."""
+    token = token_of(platform.home.root)
+    way = page_with_token(url, token) if sys.stdout.isatty() else "lykeion open"
+    return f"Trainings, models and the rest: {way}\nOther users of this machine who reach the port can search and see pictures, no more."
 
 
 def left_alone(platform: Platform) -> None:
@@ -65,10 +95,11 @@ class Stop:
 class Up:
     """A running platform: the front process, the services, and the steps once no `lykeion run` has them."""
 
-    def __init__(self, platform: Platform, port: int, registry: str = "") -> None:
+    def __init__(self, platform: Platform, port: int, registry: str = "", words: Sequence[str] = ()) -> None:
+        """words: more for the front process."""
         self.platform = platform
         argv = [sys.executable, "-m", "lykeion.dashboard.serve", "--home", str(platform.home.root), "--repository", platform.repository_url]
-        self.front = Front(platform.home, port, argv)
+        self.front = Front(platform.home, port, [*argv, *words])
         self.builder = image_builder(platform, registry) if registry else None
         self.children: LocalChildren = children(platform, None, services=True)
         self.parts: list[Part] = [servings(platform, self.children)]

@@ -14,17 +14,18 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from hashlib import sha256
 from pathlib import Path
-from stat import S_ISREG
 from typing import Any
 
 from lykeion.components.installed import Installed, installed
 from lykeion.components.kept import keep, kept
+from lykeion.components.locked import unlike_installed
 from lykeion.components.modules import LIBRARIES, PLATFORM, Closure, Modules, Source
 from lykeion.core.content import digest_of
 from lykeion.core.pipelines.check import fault_of_value
 from lykeion.core.pipelines.closure import Import, identity, imports_of
-from lykeion.core.pipelines.signature import Signature
+from lykeion.core.pipelines.signature import LOCK, Signature
 from lykeion.errors import Invalid, Problem
+from lykeion.outside import NotAFile, read_outside
 
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 LONGEST = 300.0  # seconds for importing all components of a pipeline
@@ -32,7 +33,10 @@ LONGEST = 300.0  # seconds for importing all components of a pipeline
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A component whose source was read. `reference` has an absolute path where it names a file. `home`: what `files=` is relative to."""
+    """A component whose source was read. `reference` has an absolute path where it names a file. `home`: what `files=` is relative to.
+
+    `function`: "module:function". A pickle says so of which module it is; under another name, one that was kept could not be read.
+    """
 
     reference: str
     function: str
@@ -56,20 +60,25 @@ class Catalogue:
         """Of one component. Raises Invalid."""
         return self.describe_all(folder, [component], lock)[component]
 
-    def describe_all(self, folder: str, components: Iterable[str], lock: Path | None = None) -> dict[str, Signature]:
+    def describe_all(
+        self, folder: str, components: Iterable[str], lock: Path | None = None, *, runs_here: bool = True
+    ) -> dict[str, Signature]:
         """Reference as it was given -> signature, with identity, imports and closure. Every problem at once, as Invalid.
 
         `folder`: the pipeline's; "./x.py:f" is relative to it. Those not described before are imported in one subprocess.
         """
         problems: list[Problem] = []
         found: dict[str, Found] = {}
-        environment = None if lock is None else digest_of(lock.read_bytes())
+        locked = None if lock is None else read_outside(lock)
+        environment = None if locked is None else digest_of(locked)
         reader = Reader(self.cache, folder, environment)
         for component in dict.fromkeys(components):
             try:
                 found[component] = reader.find(component)
             except Invalid as error:
                 problems += error.problems
+        if lock is not None and locked is not None and runs_here:
+            problems += unlike_installed(lock, locked, self.cache, [each.closure for each in found.values()])
         told = self._tell(folder, found, problems)
         signatures: dict[str, Signature] = {}
         for component, said in told.items():
@@ -123,14 +132,14 @@ class Reader:
             if not file.is_file():
                 raise self.no_file(component, file)
             closure = self.modules(file.parent, self.folder).closure(Source(file), "", "")
-            return Found(f"{file}:{function}", function, file.parent, closure, self.environment_of(closure))
+            return Found(f"{file}:{function}", f"{file.stem}:{function}", file.parent, closure, self.environment_of(closure))
         modules = self.modules(self.folder)
         source, library = self.module(modules, component, where)
         if library:
             closure = Closure({"": sha256(source.file.read_bytes()).hexdigest()}, [source.file], {where.partition(".")[0]})
         else:
             closure = modules.closure(source, where if source.folder else where.rpartition(".")[0], where)
-        return Found(component, function, source.file.parent, closure, self.environment_of(closure))
+        return Found(component, component, source.file.parent, closure, self.environment_of(closure))
 
     def modules(self, *roots: Path) -> Modules:
         return self.finders.setdefault(roots, Modules(roots, self.imports))
@@ -195,6 +204,8 @@ def finish(found: Found, said: Mapping[str, Any], folder: str) -> Signature:
         imports=tuple(sorted(found.closure.installed)),
         closure=tuple(sorted({relative(file, root) for file in (*found.closure.files, *covered)})),
         sources={relative(file, root): digest for file, digest in of_the_author(found, digests)},
+        environment={LOCK: found.environment} if isinstance(found.environment, str) else found.environment,
+        python=PYTHON,
     )
 
 
@@ -230,10 +241,9 @@ def declared(found: Found, names: Sequence[str]) -> tuple[dict[str, str], list[P
         for file in files:
             where = found.reference.rpartition(":")[0]
             try:
-                if not S_ISREG(file.stat().st_mode):  # a pipe or a device never ends
-                    problems.append(Problem(f"{name} is no regular file", field="files", value=name, file=where, remedy="name files only"))
-                    continue
-                digests[relative(file, found.home)] = sha256(file.read_bytes()).hexdigest()
+                digests[relative(file, found.home)] = sha256(read_outside(file)).hexdigest()
+            except NotAFile:
+                problems.append(Problem(f"{name} is no regular file", field="files", value=name, file=where, remedy="name files only"))
             except OSError:
                 remedy = "paths in files= are relative to the component's file"
                 problems.append(Problem("a declared file is not there", field="files", value=name, file=where, remedy=remedy))

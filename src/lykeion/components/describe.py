@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from lykeion.components.base import describe
-from lykeion.components.loading import load
+from lykeion.components.loading import AUTHORED, load, way_out
 from lykeion.core.content import legible
 from lykeion.errors import Problem
 
@@ -44,16 +44,14 @@ def tell(reference: str, folder: str) -> dict[str, Any]:
         json.dumps(said, allow_nan=False)
         return {"signature": said, "files": list(component.files)}
     except (Exception, SystemExit) as error:  # noqa: BLE001 - the author's code runs here, and may raise anything
-        return {"problem": asdict(problem(error, reference))}
+        return {"problem": asdict(problem(error, reference, folder))}
 
 
-def problem(error: BaseException, reference: str) -> Problem:
+def problem(error: BaseException, reference: str, folder: str) -> Problem:
     """In the author's words and at the author's line."""
     file, line = place(error, reference)
     named = str(error) if isinstance(error, AttributeError | TypeError | SyntaxError) else f"{type(error).__name__}: {error}"
-    remedy = ""
-    if isinstance(error, ModuleNotFoundError) and error.name:
-        remedy = f"install {error.name.partition('.')[0]} beside lykeion, and add it to the pipeline's requirements"
+    remedy = way_out(error, reference, folder)
     return Problem(legible(named), field="component", value=reference, file=file, line=line, remedy=remedy)
 
 
@@ -79,7 +77,8 @@ def forget_local(before: set[str]) -> None:
     """Let the next component find its own modules: two folders may both have a `helper.py`."""
     for name in set(sys.modules) - before:
         file = getattr(sys.modules[name], "__file__", None)
-        if file and not is_library(file) and not name.startswith("lykeion."):
+        is_own = name.startswith("lykeion.") and not name.startswith(f"{AUTHORED}.")
+        if file and not is_library(file) and not is_own:
             del sys.modules[name]
 
 

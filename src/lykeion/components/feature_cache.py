@@ -11,6 +11,7 @@ from lykeion.components.item_cache import DIGEST, read_table, segment, segment_f
 from lykeion.components.tables import FEATURE_COLUMNS, FEATURES_FILE
 from lykeion.errors import Corrupt
 from lykeion.search.extractor import DESCRIPTION, ExtractorDescription
+from lykeion.search.picture import VERDICTS
 
 RAW = 1280
 FEATURE = pa.schema([("digest", DIGEST), ("feature", pa.binary(2 * RAW))])
@@ -32,7 +33,7 @@ def features_folder(cache: Path, extractor: str) -> Path:
 
 
 def refused_folder(cache: Path, extractor: str) -> Path:
-    return features_folder(cache, extractor) / "refused"
+    return features_folder(cache, extractor) / "refused" / VERDICTS
 
 
 def read(features: Path, cache: Path, sample: int | None = None) -> Raw:

@@ -18,7 +18,8 @@ from lykeion.components.base import PARTITIONS, Choice, Input, Output, Range, St
 from lykeion.components.extractors import EXTRACTORS, prepared
 from lykeion.components.feature_cache import FEATURE, REFUSED, Raw, features_folder, read, refused_folder
 from lykeion.components.item_cache import PictureStore, SegmentWriter, digests, find, read_table, write_table
-from lykeion.components.tables import FEATURE_COLUMNS, FEATURES_FILE, PICTURES_FILE, Features, Pictures, Quarantine, Space
+from lykeion.components.quarantine import Quarantine
+from lykeion.components.tables import FEATURE_COLUMNS, FEATURES_FILE, PICTURES_FILE, Features, Pictures, Space
 from lykeion.search.extractor import NETWORK, Device, Extractor, ExtractorDescription
 from lykeion.search.picture import PictureError
 from lykeion.search.space_fit import fit
@@ -48,7 +49,7 @@ def extract(
     is_bad = pc.is_in(table["digest"], value_set=digests(sorted(reasons)))
     with Quarantine(features.path) as bad:
         for row in table.filter(is_bad).to_pylist():
-            bad.add(reasons[row["digest"]], item=row["item"], picture=row["digest"].hex())
+            bad.add(reasons[row["digest"]], item=row["item"], picture=row["digest"].hex(), number=row["number"])
     kept = table.filter(pc.invert(is_bad)).select(FEATURE_COLUMNS.names)
     write_table(features.path / FEATURES_FILE, kept)
     description.write_description(features.path)

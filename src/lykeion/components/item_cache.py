@@ -1,9 +1,9 @@
 """The item cache: what was once worked out for one picture, kept beyond the run that did it, by the picture's digest.
 
     cache/pictures/ab/<hex>                  the bytes of a picture, named by their SHA-256
-    cache/picture-facts/segment-*.arrow      digest -> width, height, media type, or why it cannot be used
+    cache/picture-facts/<verdicts>/…         digest -> width, height, media type, or why it cannot be used
     cache/features/<extractor>/segment-*     digest -> raw features
-    cache/features/<extractor>/refused/…     digest -> why it could not be decoded
+    cache/features/<extractor>/refused/<v>/… digest -> why it could not be decoded
     cache/extractors/<extractor>/            the network
 
 Segments are Arrow files that are only ever added: each is written by one process, made visible by a rename, and never changed. So any

@@ -2,6 +2,8 @@
 
 import difflib
 import math
+import re
+import unicodedata
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 from typing import Any, NamedTuple
@@ -9,10 +11,12 @@ from typing import Any, NamedTuple
 from lykeion.errors import Invalid
 
 COLUMNS = ("id", "title", "description", "category", "price", "status", "updated_at", "pictures")
+OWN = frozenset(COLUMNS)
 REQUIRED = ("id", "pictures")
 RESERVED = frozenset({"item", "item_hash", "number", "picture", "deleted"})  # names that an index's rows have for themselves
 ON_SALE = "on_sale"
 LONGEST_ID = 512
+CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 class Listing(NamedTuple):
@@ -30,11 +34,12 @@ class Listing(NamedTuple):
 
 
 class Rejected(NamedTuple):
-    """A row that is no listing, and why. `value`: what is wrong in it."""
+    """A row that is no listing, and why. `value`: what is wrong in it. `line`: where it is, of a file that has lines."""
 
     id: str
     reason: str
     value: Any = None
+    line: int = 0
 
 
 class BadValue(ValueError):
@@ -78,25 +83,41 @@ def listing(row: Mapping[str, Any]) -> Listing | Rejected:
     try:
         return Listing(
             id=checked_id(identity),
-            title=text(row.get("title")),
-            description=text(row.get("description")),
-            category=text(row.get("category")).strip(),
+            title=composed(text(row.get("title"))),
+            description=composed(text(row.get("description"))),
+            category=composed(text(row.get("category")).strip()),
             price=price(row.get("price")),
-            status=text(row.get("status")).strip() or ON_SALE,
+            status=composed(text(row.get("status")).strip()) or ON_SALE,
             updated_at=moment(row.get("updated_at")),
             pictures=pictures(row.get("pictures")),
-            attributes={name: value for name, value in row.items() if name not in COLUMNS},
+            attributes={name: composed(value) for name, value in row.items() if name not in OWN},
         )
     except BadValue as bad:
         return Rejected(identity, bad.reason, bad.value)
 
 
 def text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
     if value is None:
         return ""
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace")
+    if isinstance(value, float):  # a column of whole numbers of which some are absent
+        return "" if math.isnan(value) else str(int(value)) if value.is_integer() else str(value)
     return str(value)
+
+
+def composed(value: Any) -> Any:
+    """A text, or the texts of a list, in the one form (NFC) in which the same letters are the same text; anything else as it is.
+
+    Ids and paths are not texts in that sense: they stay as their owner wrote them.
+    """
+    if isinstance(value, str):
+        return value if value.isascii() else unicodedata.normalize("NFC", value)
+    if isinstance(value, list):
+        return [composed(one) for one in value]
+    return value
 
 
 def checked_id(identity: str) -> str:
@@ -104,7 +125,7 @@ def checked_id(identity: str) -> str:
         raise BadValue("it has no id", identity)
     if len(identity) > LONGEST_ID:
         raise BadValue(f"its id is longer than {LONGEST_ID} characters", identity[:80])
-    if any(ord(character) < 32 or ord(character) == 127 for character in identity):
+    if CONTROL.search(identity):
         raise BadValue("its id holds a control character", identity)
     return identity
 
@@ -114,7 +135,7 @@ def price(value: Any) -> float | None:
     if value is None or (isinstance(value, str) and not value.strip()):
         return None
     try:
-        found = float(value)
+        found = math.nan if isinstance(value, str) and "_" in value else float(value)  # 1_000 is a number to Python alone
     except (TypeError, ValueError):
         raise BadValue("its price is not a number (write 1234.5)", value) from None
     if not math.isfinite(found) or found < 0:

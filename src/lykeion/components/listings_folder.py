@@ -1,31 +1,80 @@
-"""Listings from a folder of pictures: every picture is an item, the folder that it lies in is its category."""
+"""Listings from a folder of pictures: every picture is an item, the folder that it lies in is its category.
+
+A picture is what is named like one or begins like one. Every other file is told, but for hidden ones; so are links to folders, which
+are not followed: they lead out of the folder, round in circles, or to what is there anyway.
+"""
 
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from lykeion.components.listings import BadValue, Listing, Rejected, checked_id
+from lykeion.components.listings import BadValue, Listing, Rejected, checked_id, composed
+from lykeion.errors import Invalid
+from lykeion.outside import open_outside
+from lykeion.search.picture import LONGEST_MARK, begins_like_a_picture
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".png", ".gif", ".webp", ".bmp", ".tif", ".tiff", ".avif"})
+JPEG = (".jpg", ".jpeg", ".jpe", ".jfif", ".pjpeg", ".pjp")
+SUFFIXES = frozenset({*JPEG, ".png", ".gif", ".webp", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".heif"})
+EXAMPLES = 3  # of what was passed over, where nothing was taken
 
 
 def folder_listings(folder: Path) -> Iterator[Listing | Rejected]:
-    """In order of their paths. A picture that links lead to by several paths is one item: that of the first path."""
+    """In order of their paths. A picture that links lead to by several paths is one item: that of the first path.
+
+    Raises Invalid at the end where there was no picture, with what was there.
+    """
     seen: set[str] = set()
-    for path in pictures_in(folder):
-        real = os.path.realpath(path)
-        if real not in seen:
+    passed_over: list[str] = []
+    for path, reason in entries(folder):
+        if reason:
+            passed_over.append(f"{shown(folder, path)}: {reason}")
+            yield Rejected(shown(folder, path), reason)
+        elif (real := os.path.realpath(path)) not in seen:
             seen.add(real)
             yield as_item(folder, path)
+    if not seen:
+        more = f"; and {len(passed_over) - EXAMPLES} more" if len(passed_over) > EXAMPLES else ""
+        there = "; ".join(passed_over[:EXAMPLES]) + more if passed_over else "it is empty, hidden files aside"
+        raise Invalid(f"uri: {folder}: there is no picture in this folder: {there}")
 
 
 def pictures_in(folder: Path) -> Iterator[str]:
-    """Hidden files and folders are passed over; links to folders are not followed."""
-    for place, folders, names in os.walk(folder):
+    return (path for path, reason in entries(folder) if not reason)
+
+
+def entries(folder: Path) -> Iterator[tuple[str, str]]:
+    """Path, and why it is passed over: "" for pictures. Hidden files and folders are left out."""
+    unreadable: list[OSError] = []
+    for place, folders, names in os.walk(folder, onerror=unreadable.append):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in folders:
+            if os.path.islink(path := os.path.join(place, name)):
+                yield path, f"a link to a folder, which is not followed: copy it here, or name {os.path.realpath(path)} as the catalogue"
         for name in sorted(names):
-            if not name.startswith(".") and os.path.splitext(name)[1].lower() in SUFFIXES:
-                yield os.path.join(place, name)
+            if not name.startswith("."):
+                path = os.path.join(place, name)
+                yield path, "" if ending(name) in SUFFIXES else why_not(path)
+    for error in unreadable:
+        yield str(error.filename), f"the folder cannot be read: {error.strerror}"
+
+
+def ending(name: str) -> str:
+    return os.path.splitext(name)[1].lower()
+
+
+def why_not(path: str) -> str:
+    """Why a file that is not named like a picture is none; "" where it is one."""
+    try:
+        with open_outside(path) as file:
+            if begins_like_a_picture(file.read(LONGEST_MARK)):
+                return ""
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
+    return "neither named like a picture nor begins like one"
+
+
+def shown(folder: Path, path: str) -> str:
+    return os.fsencode(os.path.relpath(path, folder)).decode("utf-8", "replace")
 
 
 def as_item(folder: Path, path: str) -> Listing | Rejected:
@@ -36,6 +85,7 @@ def as_item(folder: Path, path: str) -> Listing | Rejected:
         identity = checked_id(relative.replace(os.sep, "/"))
     except (UnicodeEncodeError, BadValue) as error:
         reason = error.reason if isinstance(error, BadValue) else "its name is not UTF-8"
-        return Rejected(os.fsencode(relative).decode("utf-8", "replace"), reason)
-    title = " ".join(os.path.splitext(name)[0].replace("_", " ").replace("-", " ").split())
-    return Listing(identity, title, category=os.path.basename(place), pictures=(path,))
+        return Rejected(shown(folder, path), reason)
+    bare = os.path.splitext(name)[0] if ending(name) in SUFFIXES else name
+    title = " ".join(bare.replace("_", " ").replace("-", " ").split())
+    return Listing(identity, composed(title), category=composed(os.path.basename(place)), pictures=(path,))

@@ -11,10 +11,14 @@ import sys
 from collections.abc import Mapping
 from hashlib import sha256
 from importlib.machinery import EXTENSION_SUFFIXES, SOURCE_SUFFIXES, ExtensionFileLoader, FileFinder, SourceFileLoader
+from keyword import iskeyword
 from types import CodeType, ModuleType
 from typing import ClassVar
+from urllib.parse import quote, unquote
 
 from lykeion.components.base import Component
+
+AUTHORED = "lykeion.components.authored"  # the package of files whose own name cannot be used
 
 
 class SourceChanged(Exception):
@@ -88,9 +92,8 @@ def load(reference: str, folder: str) -> Component:
 
 
 def module_of_file(path: str) -> ModuleType:
-    """Import one file. It is known by its stem, so that pickles of its classes load."""
-    stem = os.path.basename(path).removesuffix(".py")
-    name = stem if stem not in sys.modules and stem.isidentifier() else f"component_{stem}"
+    """Import one file, by a name under which pickles of its classes load elsewhere."""
+    name = module_name(path)
     spec = importlib.util.spec_from_file_location(name, path, loader=FromSource(name, path))
     if spec is None or spec.loader is None:
         raise ImportError(f"{path} cannot be imported")
@@ -98,3 +101,29 @@ def module_of_file(path: str) -> ModuleType:
     sys.modules[name] = module
     spec.loader.exec_module(module)
     return module
+
+
+def module_name(path: str) -> str:
+    """The name that a file is imported by: its stem; one in `AUTHORED` where that is no name, or that of another module."""
+    stem = os.path.basename(path).removesuffix(".py")
+    there = getattr(sys.modules.get(stem), "__file__", None) or ""
+    is_other = stem in sys.modules and os.path.realpath(there) != os.path.realpath(path)
+    if stem.isidentifier() and not iskeyword(stem) and stem not in sys.stdlib_module_names and not is_other:
+        return stem
+    return f"{AUTHORED}.{quote(stem, safe='').replace('.', '%2E')}"
+
+
+def way_out(error: BaseException, reference: str, folder: str) -> str:
+    """What to do about an import that failed: `reference` names the component, `folder` is the pipeline's. "" where nobody knows."""
+    name = (error.name or "") if isinstance(error, ImportError) else ""
+    where, _, function = reference.rpartition(":")
+    if isinstance(error, ImportError) and "relative import" in str(error) and where.endswith(".py"):
+        inside = os.path.relpath(where, folder or ".").removesuffix(".py").split(os.sep)
+        is_package = len(inside) > 1 and all(part.isidentifier() for part in inside)
+        as_module = f'name the component "{".".join(inside)}:{function}", which makes its folder a package, or ' if is_package else ""
+        return f"a file that is named by its path is in no package: {as_module}import without the dot"
+    if name.startswith(f"{AUTHORED}."):
+        return f"there is no {unquote(name.removeprefix(f'{AUTHORED}.'))}.py in the pipeline's folder, nor beside the component's file"
+    if isinstance(error, ModuleNotFoundError) and name:
+        return f"install {name.partition('.')[0]} beside lykeion, and add it to the pipeline's requirements"
+    return ""

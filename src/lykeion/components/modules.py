@@ -22,7 +22,8 @@ from lykeion.errors import Invalid, Problem
 PLATFORM = Path(__file__).parents[1]  # .../lykeion
 FOLLOWED = ("lykeion.components.", "lykeion.search", "lykeion.core.search")
 SDK = frozenset(
-    f"lykeion.components.{name}" for name in ("base", "catalogue", "describe", "installed", "kept", "loading", "modules", "runner")
+    f"lykeion.components.{name}"
+    for name in ("authored", "base", "catalogue", "describe", "installed", "kept", "loading", "locked", "modules", "runner")
 )
 LIBRARIES = frozenset({"site-packages", "dist-packages"})
 SUFFIXES = (*EXTENSION_SUFFIXES, ".py")

@@ -8,7 +8,6 @@ An unchanged picture costs a `stat`. A changed one is noticed by its content: to
 """
 
 import os
-import stat as file_modes
 from collections.abc import Iterator
 from functools import lru_cache
 from hashlib import sha256
@@ -18,15 +17,19 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from lykeion.components.base import PARTITIONS, Input, Output, Step, component
-from lykeion.components.catalogue_root import catalogue_root
+from lykeion.components.catalogue_root import catalogue_root, on_disk
 from lykeion.components.item_cache import DIGEST, PictureStore, SegmentWriter, digests, find, write_table
+from lykeion.components.quarantine import Quarantine
 from lykeion.components.stat_digests import Stat, StatDigests
-from lykeion.components.tables import PICTURE_COLUMNS, PICTURES_FILE, Items, Pictures, Quarantine, read_items, rows_of_partition
-from lykeion.search.picture import MOST_BYTES, Header, PictureError, header
+from lykeion.components.tables import PICTURE_COLUMNS, PICTURES_FILE, Items, Pictures, read_items, rows_of_partition
+from lykeion.errors import Invalid
+from lykeion.outside import NotAFile, check_regular, read_outside
+from lykeion.search.picture import MOST_BYTES, VERDICTS, Header, PictureError, header
 
-FACTS_FOLDER = "picture-facts/1"  # raise it when a picture that was refused would now be taken, or the other way round
+FACTS_FOLDER = f"picture-facts/{VERDICTS}"
 FACTS = pa.schema([("digest", DIGEST), ("width", pa.int32()), ("height", pa.int32()), ("media_type", pa.string()), ("reason", pa.string())])
 MOST_PER_ITEM = 1000
+EXAMPLES = 3  # of what cannot be used, where nothing can
 REMOTE = ("http://", "https://", "s3://", "gs://", "az://")
 
 
@@ -48,17 +51,23 @@ Fact = Header | str  # what a picture is, or why it is refused
 
 
 def fingerprint(items: Input[Items], root: str, step: Step) -> str:
-    """Over the content of every picture that the catalogue names."""
+    """Over the content of every picture that the catalogue names. Raises Invalid where none of them is there."""
     top = catalogue_root(items.path, root)
     known = stat_digests(step, top)
     total = sha256()
-    for path in read_items(items.path)["pictures"].combine_chunks().flatten().to_pylist():
+    paths = read_items(items.path)["pictures"].combine_chunks().flatten().to_pylist()
+    missing: list[str] = []
+    for path in paths:
         try:
             seen = known.digest(locate(path, top)).hex()
         except (Refused, OSError, ValueError) as error:
             seen = type(error).__name__
+            missing.append(f"{path}: {error if isinstance(error, Refused) else unreadable(error)}")
         total.update(f"{path}\0{seen}\n".encode(errors="surrogatepass"))
     known.save()
+    if missing and len(missing) == len(paths):
+        more = f"; and {len(missing) - EXAMPLES} more" if len(missing) > EXAMPLES else ""
+        raise Invalid(f"none of the catalogue's pictures ({len(paths)}) can be used: {'; '.join(missing[:EXAMPLES])}{more}")
     return total.hexdigest()
 
 
@@ -107,7 +116,7 @@ def look(table: pa.Table, top: str, known: StatDigests, bad: Quarantine) -> Iter
                     raise Refused(f"an item may have {MOST_PER_ITEM} pictures")
                 real = locate(path, top)
                 status = os.stat(real)
-                check(status)
+                check(status, real)
                 yield Found(item, number, real, status.st_size, known.known(real, Stat.of(status)))
             except Refused as refused:
                 bad.add(str(refused), item=item, picture=path)
@@ -119,7 +128,7 @@ def locate(path: str, top: str) -> str:
     """The real path of a picture, links followed. Raises Refused where it is not a file of the catalogue's folder."""
     if path.startswith(REMOTE):
         raise Refused("remote pictures come with a later version: copy it beside the listings, and name the copy")
-    folder, name = os.path.split(os.path.normpath(os.path.join(top, path)))
+    folder, name = os.path.split(on_disk(os.path.normpath(os.path.join(top, path))))
     real = os.path.join(real_folder(folder), name)
     if os.path.islink(real):
         real = os.path.realpath(real)
@@ -133,9 +142,9 @@ def real_folder(folder: str) -> str:
     return os.path.realpath(folder)
 
 
-def check(status: os.stat_result) -> None:
-    if not file_modes.S_ISREG(status.st_mode):
-        raise Refused("not a file")
+def check(status: os.stat_result, path: str) -> None:
+    """Raises Refused, NotAFile."""
+    check_regular(status, path)
     if status.st_size == 0:
         raise Refused("the file is empty")
     if status.st_size > MOST_BYTES:
@@ -151,7 +160,7 @@ def settle(one: Found, store: PictureStore, facts: dict[bytes, Fact], writer: Se
     """A picture's digest and what it is; a good one is in the store afterwards. Raises OSError."""
     if one.digest is not None and (known := facts.get(one.digest)) and (isinstance(known, str) or store.holds(one.digest, one.size)):
         return one.digest, known
-    data = Path(one.path).read_bytes()
+    data = read_outside(one.path)
     digest = sha256(data).digest()
     if digest not in facts:
         facts[digest] = fact = judge(data)
@@ -172,6 +181,8 @@ def judge(data: bytes) -> Fact:
 def unreadable(error: Exception) -> str:
     if isinstance(error, FileNotFoundError):
         return "there is no such file"
+    if isinstance(error, NotAFile):
+        return error.strerror or ""
     return f"cannot be read: {error.strerror if isinstance(error, OSError) else error}"
 
 

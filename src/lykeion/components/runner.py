@@ -21,10 +21,10 @@ from typing import Any
 
 from lykeion.components import loading
 from lykeion.components.base import Component, Input, Output, Step, Window, arguments, partition_name, write_atomically, write_progress
-from lykeion.components.loading import SourceChanged, expect, load
+from lykeion.components.loading import SourceChanged, expect, load, way_out
 from lykeion.core.content import legible
 from lykeion.core.pipelines.contract import ERROR_FILE, RESULT_FILE, StepFile
-from lykeion.errors import Invalid, LykeionError
+from lykeion.errors import Invalid, LykeionError, Refused
 
 Seal = Callable[[str, StepFile, int | None], None]  # folder, step, partition: makes what lies in the folder whole, as the last act
 
@@ -50,10 +50,18 @@ def run(file: StepFile, seal: Seal) -> int:
             call(component, file, step, Path(file.staging))
             leave(file, step, Path(file.staging), newest)
             if file.outputs:
-                seal(file.staging, file, None)
+                sealed(seal, file.staging, file, None)
     except BaseException as error:  # noqa: BLE001 - the author's code may raise anything, SystemExit too; none of it may escape
-        return report(error, Path(file.staging))
+        return report(error, file)
     return SUCCEEDED
+
+
+def sealed(seal: Seal, folder: str, file: StepFile, partition: int | None) -> None:
+    """Raises Invalid for what no output can hold, a link for one: that is said in a sentence."""
+    try:
+        seal(folder, file, partition)
+    except ValueError as error:
+        raise Invalid(f"an output of step {file.step} cannot be kept: {error}") from error
 
 
 def step_of(file: StepFile) -> Step:
@@ -123,7 +131,7 @@ def run_partitions(component: Component, file: StepFile, newest: str, seal: Seal
         folder = Path(file.staging) / partition_name(number)
         call(component, file, step, folder)
         leave(file, step, folder, newest)
-        seal(str(folder), file, number)
+        sealed(seal, str(folder), file, number)
         seen, unit = seen + step.total, step.unit
         if unit:
             step.say(seen, seen * len(numbers) // (index + 1))
@@ -175,7 +183,7 @@ def undeclared(file: StepFile, newest: str) -> str:
     return ""
 
 
-def report(error: BaseException, staging: Path) -> int:
+def report(error: BaseException, file: StepFile) -> int:
     """Write `error.json` and what goes into the log; returns the exit code."""
     frames = authors_frames(error.__traceback__)
     told = isinstance(error, LykeionError)
@@ -186,23 +194,35 @@ def report(error: BaseException, staging: Path) -> int:
         sys.stderr.flush()
     said = {
         "type": type(error).__name__,
-        "message": message_of(error),
+        "message": message_of(error, file),
         "traceback": "".join(lines),
-        "retryable": not isinstance(error, ImportError | SyntaxError | NotImplementedError | SourceChanged | Invalid),
+        "retryable": not isinstance(error, ImportError | SyntaxError | NotImplementedError | SourceChanged | Invalid | Refused),
     }
     with suppress(OSError):
-        write_atomically(staging / ERROR_FILE, json.dumps(legible(said)))
+        write_atomically(Path(file.staging, ERROR_FILE), json.dumps(legible(said)))
     return DISK_FULL if isinstance(error, OSError) and error.errno == ENOSPC else FAILED
 
 
-def message_of(error: BaseException) -> str:
+def message_of(error: BaseException, file: StepFile) -> str:
     """What went wrong in one line, with the way out where it is known."""
-    if isinstance(error, ModuleNotFoundError) and error.name:
-        package = error.name.partition(".")[0]
-        return f"{error}: install {package} beside lykeion, and add it to the pipeline's requirements"
+    if remedy := way_out(error, file.component, file.folder) or about_what_is_read_only(error, file):
+        return f"{error}: {remedy}"
     if isinstance(error, SystemExit):
         return f"the component called sys.exit({error.code!r})"
     return str(error)
+
+
+def about_what_is_read_only(error: BaseException, file: StepFile) -> str:
+    """What to do where somebody writes to an input, or to a copy that has its mode; "" where it is neither."""
+    if not isinstance(error, PermissionError) or not isinstance(error.filename, str):
+        return ""
+    path = Path(os.path.abspath(error.filename))
+    if any(path.is_relative_to(given) for given in file.inputs.values()):
+        return "an input is read-only: write to an output, or to a copy"
+    if os.path.isfile(path) and not os.stat(path).st_mode & 0o200:
+        copying = "shutil.copyfile, a folder with shutil.copytree(…, copy_function=shutil.copyfile)"
+        return f"it was copied from an input with its mode, and inputs are read-only: copy a file with {copying}"
+    return ""
 
 
 def authors_frames(frames: TracebackType | None) -> TracebackType | None:

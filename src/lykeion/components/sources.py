@@ -10,16 +10,20 @@ from hashlib import sha256
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from lykeion.components.base import Output, Step, Uri, component
+from lykeion.components.base import Input, Output, Step, Uri, component
 from lykeion.components.catalogue_root import write_catalogue_root
+from lykeion.components.column_types import Schema, read_schema, write_schema
 from lykeion.components.item_writer import ItemWriter
 from lykeion.components.listings import Listing, Rejected
 from lykeion.components.listings_csv import csv_listings
 from lykeion.components.listings_folder import folder_listings
-from lykeion.components.listings_parquet import parquet_listings
+from lykeion.components.listings_parquet import parquet_listings, parquet_types
+from lykeion.components.pinned_types import pinned
+from lykeion.components.quarantine import Quarantine
 from lykeion.components.stat_digests import StatDigests
-from lykeion.components.tables import Items, Quarantine
+from lykeion.components.tables import Items
 from lykeion.errors import Invalid
+from lykeion.outside import NotAFile, check_regular, open_outside
 
 __all__ = ["fingerprint", "listings"]
 
@@ -41,19 +45,27 @@ def fingerprint(uri: Uri, step: Step) -> str:
 
 
 @component(role="source", fingerprint=fingerprint)
-def listings(items: Output[Items], *, uri: Uri, step: Step) -> None:
+def listings(items: Output[Items], schema: Output[Schema], types: Input[Schema] | None = None, *, uri: Uri, step: Step) -> None:
     """Read a catalogue: a .csv or .parquet file of listings, or a folder of pictures.
 
     Columns: id, title, description, category, price, status, updated_at, pictures (paths; in CSV separated by `;`). Others are kept as
-    attributes. Of a folder, an item is a picture: its id the path in it, its category the folder that it lies in.
+    attributes, with the types that a Parquet file says, or that all values of a CSV file's column have. Of a folder, an item is a picture:
+    its id the path in it, its category the folder that it lies in.
+
+    schema: the types of the attributes. types: those of an earlier catalogue: attributes have these, and a row with a value that does
+    not fit is set aside.
     """
     path = local_path(uri)
+    wanted = read_schema(types.path) if types is not None else {}
+    in_file, left_out = parquet_types(path) if is_parquet(path) else ({}, {})
     write_catalogue_root(items.path, str(path if path.is_dir() else path.parent))
-    with Quarantine(items.path) as bad, ItemWriter(items.path) as writer:
+    with Quarantine(items.path) as bad, ItemWriter(items.path, in_file | wanted) as writer:
+        for column, reason in left_out.items():
+            bad.add(reason, column=column)
         seen: set[str] = set()
-        for row, listing in enumerate(read(path), start=1):
+        for row, listing in enumerate(pinned(read(path), wanted) if wanted else read(path), start=1):
             if isinstance(listing, Rejected):
-                bad.add(listing.reason, item=listing.id, row=row, value=listing.value)
+                bad.add(listing.reason, item=listing.id, row=row, line=listing.line, value=listing.value)
             elif listing.id in seen:
                 bad.add("another item above has this id", item=listing.id, row=row, value=listing.id)
             else:
@@ -63,6 +75,7 @@ def listings(items: Output[Items], *, uri: Uri, step: Step) -> None:
                 step.progress(row, 0, "rows")
         step.metric("items", len(seen))
         step.metric("quarantined", bad.count)
+    write_schema(schema.path, writer.types)
 
 
 def local_path(uri: str) -> Path:
@@ -75,12 +88,22 @@ def local_path(uri: str) -> Path:
     path = Path(os.path.realpath(os.path.expanduser(unquote(parts.path) if parts.scheme else uri)))
     if not path.exists():
         raise Invalid(f"uri: there is no file or folder {path}")
+    try:
+        if not path.is_dir():
+            check_regular(path.stat(), path)
+    except NotAFile as error:
+        raise Invalid(f"uri: {path}: {error.strerror} or a folder") from error
     return path
 
 
 def read(path: Path) -> Iterator[Listing | Rejected]:
     if path.is_dir():
         return folder_listings(path)
-    with path.open("rb") as file:
-        is_parquet = file.read(4) == b"PAR1"
-    return parquet_listings(path) if is_parquet else csv_listings(path)
+    return parquet_listings(path) if is_parquet(path) else csv_listings(path)
+
+
+def is_parquet(path: Path) -> bool:
+    if path.is_dir():
+        return False
+    with open_outside(path) as file:
+        return file.read(4) == b"PAR1"

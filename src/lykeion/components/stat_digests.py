@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from lykeion.components.item_cache import DIGEST, read_table, write_table
 from lykeion.errors import Corrupt
+from lykeion.outside import check_regular, open_outside
 
 REST_NS = 100_000_000  # well above the grain of any file system's clock that is in use
 SCHEMA = pa.schema(
@@ -53,12 +54,14 @@ class StatDigests:
         return found[1] if found is not None and found[0] == stat else None
 
     def digest(self, path: str) -> bytes:
-        """The file's SHA-256, read only where it must be. Raises OSError."""
-        stat = Stat.of(os.stat(path))
+        """The file's SHA-256, read only where it must be. Raises OSError, NotAFile among them."""
+        status = os.stat(path)
+        check_regular(status, path)  # what a device said before says nothing of now
+        stat = Stat.of(status)
         known = self.known(path, stat)
         if known is None:
             now = time.time_ns()
-            with open(path, "rb") as file:
+            with open_outside(path) as file:
                 known = file_digest(file, "sha256").digest()
                 after = Stat.of(os.fstat(file.fileno()))
             if after != stat or not stat.rested(now):

@@ -1,11 +1,9 @@
-"""The tables that photo search's components hand to each other, their columns, and how bad rows are set aside.
+"""The tables that photo search's components hand to each other, and their columns.
 
 Types of outputs (`Output[Items]` fits `Input[Items]`): Items, Pictures, Features, Space. The columns are drawn in
 docs/architecture/55-pictures-and-features.md.
 """
 
-import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +30,7 @@ class Space:
 
 
 ITEMS_FILE, ITEM_HASHES_FILE, CATALOGUE_FILE = "items.arrow", "item_hash.npy", "catalogue.json"
-PICTURES_FILE, FEATURES_FILE, QUARANTINE_FILE = "pictures.arrow", "features.arrow", "quarantine.jsonl"
+PICTURES_FILE, FEATURES_FILE = "pictures.arrow", "features.arrow"
 
 TIME = pa.timestamp("us", tz="UTC")
 ITEM_COLUMNS = pa.schema(
@@ -58,31 +56,6 @@ PICTURE_COLUMNS = pa.schema(
     ]
 )
 FEATURE_COLUMNS = pa.schema([("item", pa.string()), ("number", pa.int16()), ("digest", DIGEST)])
-
-
-class Quarantine:
-    """Writes `quarantine.jsonl`: one line per thing that was set aside, with its reason. `count` says how many."""
-
-    def __init__(self, folder: Path) -> None:
-        self.file = (folder / QUARANTINE_FILE).open("w", encoding="utf-8")
-        self.count = 0
-
-    def add(self, reason: str, **about: Any) -> None:
-        self.file.write(json.dumps({**about, "reason": reason}, ensure_ascii=False, default=str) + "\n")
-        self.count += 1
-
-    def __enter__(self) -> "Quarantine":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.file.close()
-
-
-def quarantined(folder: Path) -> Iterator[dict[str, Any]]:
-    """What was set aside, over all partitions."""
-    for path in sorted(folder.rglob(QUARANTINE_FILE)):
-        with path.open(encoding="utf-8") as lines:
-            yield from map(json.loads, lines)
 
 
 def read_items(folder: Path) -> pa.Table:

@@ -12,11 +12,25 @@ DEEPEST = 64  # levels of what a step says
 
 
 class FileDigest(NamedTuple):
-    """One file of a folder: its path in it (with "/"), its size in bytes, the SHA-256 of its bytes in hex."""
+    """One file of a folder: its path in it (with "/"), its size in bytes, the SHA-256 of its bytes in hex, whether it is a program.
+
+    A folder in which nothing lies is listed too, since a program may count on it: `empty_folder`.
+    """
 
     path: str
     size: int
     sha256: str
+    executable: bool = False
+
+
+def is_executable(mode: int) -> bool:
+    """Whether a file of this `st_mode` is a program: its owner may run it."""
+    return bool(mode & 0o100)
+
+
+def empty_folder(path: str) -> FileDigest:
+    """A folder in which nothing lies: no file's path ends in "/"."""
+    return FileDigest(f"{path}/", 0, "")
 
 
 def canonical(value: Any) -> bytes:
@@ -89,5 +103,5 @@ def digest_of_value(value: Any) -> str:
 
 
 def digest_of_files(files: Iterable[FileDigest]) -> str:
-    """Of a folder: independent of order, names of folders above it, times, modes and owners."""
-    return digest_of_value(sorted([file.path, file.size, file.sha256] for file in files))
+    """Of a folder: independent of order, names of folders above it, times, owners, and modes but for what makes a file a program."""
+    return digest_of_value(sorted((*file[:3], "program") if file.executable else file[:3] for file in files))

@@ -195,7 +195,7 @@ class Observed:
 
     `outputs` is asked for a cache key and answers with the verified result that the volume holds; `versions` for a "model@alias",
     "model@number" or "model@sha256:…" (by content) and answers with a version; both look only when asked. The rest is plain data.
-    `previous`: the material of each step's key in the run before, to say why a step is run again.
+    `previous`: the earlier Training that each step is compared with, to say why it is run again.
     `related`: children of other resources that this one must not pull the ground from under, by resource.
     """
 
@@ -204,7 +204,7 @@ class Observed:
     now: datetime
     outputs: Mapping[str, StepResult] = field(default_factory=dict)
     versions: Mapping[str, ModelVersion] = field(default_factory=dict)
-    previous: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
+    previous: Mapping[str, Any] = field(default_factory=dict)
     related: Mapping[Ref, Mapping[str, Child]] = field(default_factory=dict)
 
 

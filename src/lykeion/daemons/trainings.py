@@ -6,14 +6,15 @@ nothing depends on them: what is finished is on the volume, and a new controller
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from lykeion.core.pipelines.begin import begin, refused
 from lykeion.core.pipelines.training import decide
 from lykeion.core.resources.pipeline import Pipeline
 from lykeion.core.resources.training import OVER, Training, TrainingStatus
-from lykeion.core.values import Json, ModelVersion, Observed, Ref
+from lykeion.core.values import ModelVersion, Observed, Ref
+from lykeion.daemons.earlier import earlier
 from lykeion.daemons.lookup import Lookup
 from lykeion.daemons.planning import plan
 from lykeion.errors import Conflict, Invalid, LykeionError, NotFound, Problem, Unavailable
@@ -29,7 +30,7 @@ class Moving:
     training: Training
     written: TrainingStatus
     written_at: datetime
-    previous: Mapping[str, str] = field(default_factory=dict)  # step -> key in the run before
+    previous: Mapping[str, Training]  # step -> the earlier run to compare it with
 
 
 class Trainings:
@@ -74,7 +75,7 @@ class Trainings:
         for name, training in wanted.items():
             known = self.moving.get(name)
             if known is None:
-                self.moving[name] = Moving(training, training.status, self.clock.now(), self.keys_before(training))
+                self.moving[name] = Moving(training, training.status, self.clock.now(), earlier(self.resources, training))
             else:
                 known.training = training.model_copy(update={"status": known.training.status})
 
@@ -95,7 +96,7 @@ class Trainings:
             now=now,
             outputs=Lookup(self.outputs.find),
             versions=Lookup(self.resolve),
-            previous=Lookup(lambda step: self.material(moving.previous.get(step))),
+            previous=moving.previous,
         )
         decision = decide(observed, self.repository)
         for child in decision.apply:
@@ -139,31 +140,21 @@ class Trainings:
         generation = training.metadata.generation
         try:
             spec = training.spec
-            pipeline = self.pipeline_of(training)
+            pipeline = pipeline_of(training, self.resources)
             planned = plan(pipeline, spec.parameters, spec.window, self.components, spec.steps, containers=self.containers)
             return begin(planned, spec.steps, Lookup(self.resolve), generation, now)
         except LykeionError as error:  # also where the repository cannot be read: nothing has been done yet, so it is run again as a whole
             return refused(error, generation, now)
 
-    def pipeline_of(self, training: Training) -> Pipeline:
-        """The pipeline that it runs, wherever it is written. Raises Invalid where there is none of that name."""
-        if training.spec.pipeline is not None:
-            return Pipeline(metadata=training.metadata, spec=training.spec.pipeline)
-        assert training.spec.pipeline_ref is not None  # the spec has one of the two
-        try:
-            pipeline = self.resources.get("Pipeline", training.spec.pipeline_ref.name)
-        except NotFound as error:
-            raise Invalid([Problem(str(error), field="spec.pipelineRef.name", value=training.spec.pipeline_ref.name)]) from error
-        assert isinstance(pipeline, Pipeline)
-        return pipeline
 
-    def keys_before(self, training: Training) -> dict[str, str]:
-        """step -> key in the newest other Training of the same pipeline, for saying why a step runs again."""
-        if training.spec.pipeline_ref is None:
-            return {}
-        before = self.resources.newest_before(training)
-        return {step.name: step.key for step in before.status.steps if step.key} if isinstance(before, Training) else {}
-
-    def material(self, key: str | None) -> Mapping[str, Json] | None:
-        found = self.outputs.find(key) if key else None
-        return found.material if found and found.material else None
+def pipeline_of(training: Training, resources: Resources) -> Pipeline:
+    """The pipeline that it runs, wherever it is written, as it is now. Raises Invalid where there is none of that name."""
+    if training.spec.pipeline is not None:
+        return Pipeline(metadata=training.metadata, spec=training.spec.pipeline)
+    assert training.spec.pipeline_ref is not None  # the spec has one of the two
+    try:
+        pipeline = resources.get("Pipeline", training.spec.pipeline_ref.name)
+    except NotFound as error:
+        raise Invalid([Problem(str(error), field="spec.pipelineRef.name", value=training.spec.pipeline_ref.name)]) from error
+    assert isinstance(pipeline, Pipeline)
+    return pipeline

@@ -1,13 +1,12 @@
 """The JSON API over resources: list, get, create or apply, delete; run, cancel, rerun; logs, events, and what changes."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
-from starlette.routing import Route
 
 from lykeion.core.content import read_json
 from lykeion.core.pipelines.graph import needs
@@ -19,9 +18,9 @@ from lykeion.dashboard import actions, logs
 from lykeion.dashboard.answers import Json
 from lykeion.dashboard.context import State
 from lykeion.dashboard.events import Hub, summary
+from lykeion.dashboard.routing import PLURALS, route
 from lykeion.errors import Invalid, NotFound, Problem
 
-PLURALS = {kind.plural: name for name, kind in KINDS.items()}
 LARGEST_TEXT = 4 << 20
 LIST_LIMIT = 500
 
@@ -32,10 +31,11 @@ def state(request: Request) -> State:
 
 
 def kind_of(request: Request) -> str:
-    plural = request.path_params["plural"]
-    if plural not in PLURALS:
-        raise NotFound(f"there are no {plural}; there are {', '.join(PLURALS)} and models")
-    return PLURALS[plural]
+    return PLURALS[request.path_params["plural"]]
+
+
+async def unknown_kind(request: Request) -> Response:
+    raise NotFound(f"there are no {request.path_params['plural']}; there are {', '.join(PLURALS)} and models")
 
 
 def number(request: Request, name: str, default: int, largest: int) -> int:
@@ -46,6 +46,14 @@ def number(request: Request, name: str, default: int, largest: int) -> int:
     if not given.isascii() or not given.isdigit() or len(given) > 9:
         raise Invalid([Problem(f"{given[:20]!r} is no whole number", field=name)])
     return min(int(given), largest)
+
+
+def flag(request: Request, name: str) -> bool:
+    """A yes or no of the query. Raises Invalid."""
+    given = request.query_params.get(name, "0")
+    if given not in ("0", "1", "false", "true"):
+        raise Invalid([Problem(f"{given[:20]!r} is neither 1 nor 0", field=name)])
+    return given in ("1", "true")
 
 
 async def body_of(request: Request) -> bytes:
@@ -83,9 +91,18 @@ async def list_resources(request: Request) -> Response:
     found = await state(request).store.list(kind)
     offset, limit = number(request, "offset", 0, 10**9), number(request, "limit", 100, LIST_LIMIT)
     newest = list(reversed(found))
-    items = [summary(resource) for resource in newest[offset : offset + limit]]
+    why_idle = state(request).context.why_idle
+    items = [summary(resource) | driving(resource, why_idle) for resource in newest[offset : offset + limit]]
     left = max(0, len(newest) - offset - limit)
     return Json({"apiVersion": API_VERSION, "kind": f"{kind}List", "metadata": {"remainingItemCount": left}, "items": items})
+
+
+def driving(resource: Resource, why_idle: Callable[[str], str]) -> dict[str, Any]:
+    """Of a Training that is not over: `driven`, whether somebody runs it now, and `whyNotDriven`. Seen now, kept nowhere."""
+    if not isinstance(resource, Training) or resource.status.phase in OVER:
+        return {}
+    idle = why_idle(resource.name)
+    return {"driven": not idle, "whyNotDriven": idle}
 
 
 async def get_resource(request: Request) -> Response:
@@ -147,11 +164,17 @@ async def run_pipeline(request: Request) -> Response:
     at = state(request)
     pipeline = await at.store.get("Pipeline", request.path_params["name"])
     assert isinstance(pipeline, Pipeline)
-    parameters = (await json_of(request)).get("parameters", {})
+    wanted = await json_of(request)
+    parameters = wanted.get("parameters", {})
+    wrong = [
+        Problem("there is no such field", field=name, remedy="only `parameters` can be given") for name in wanted if name != "parameters"
+    ]
     if not isinstance(parameters, dict):
-        raise Invalid([Problem("it must be an object of names and values", field="parameters")])
-    wanted = actions.run(pipeline, parameters, await names(request))
-    return Json(summary(await at.store.create(wanted)), 201)
+        wrong.append(Problem("it must be an object of names and values", field="parameters"))
+    if wrong:
+        raise Invalid(wrong)
+    training = actions.run(pipeline, parameters, await names(request))
+    return Json(summary(await at.store.create(training)), 201)
 
 
 async def steps(request: Request) -> Response:
@@ -159,7 +182,7 @@ async def steps(request: Request) -> Response:
     training = await training_of(request)
     waits = depends_on(training)
     items = [step.model_dump(mode="json", by_alias=True) | {"dependsOn": waits.get(step.name, [])} for step in training.status.steps]
-    return Json({"items": items})
+    return Json({"items": items, **driving(training, state(request).context.why_idle)})
 
 
 def depends_on(training: Training) -> dict[str, list[str]]:
@@ -178,7 +201,7 @@ async def log(request: Request) -> Response:
     piece = logs.last(path, logs.tail_size(request.query_params.get("tail")))
     headers = {"lykeion-log-offset": str(piece.start), "cache-control": "no-store"}
     kind = "text/plain; charset=utf-8"
-    if request.query_params.get("follow") not in ("1", "true"):
+    if not flag(request, "follow"):
         return Response(piece.data, media_type=kind, headers=headers)
 
     async def ended() -> bool:
@@ -196,6 +219,8 @@ async def log(request: Request) -> Response:
 async def list_events(request: Request) -> Response:
     """Newest first; with `kind` and `name`, those of one resource."""
     kind, name = request.query_params.get("kind"), request.query_params.get("name")
+    if kind is not None and kind not in KINDS:
+        raise Invalid([Problem(f"there is no kind {kind[:40]!r}", field="kind", remedy=f"the kinds are: {', '.join(KINDS)}")])
     regarding = Ref(kind, name) if kind and name else None
     found: Sequence[tuple[datetime, int, Event]] = await state(request).store.ask(lambda resources: resources.events(regarding))
     limit = number(request, "limit", 100, LIST_LIMIT)
@@ -227,8 +252,9 @@ async def families(request: Request) -> Response:
 
 
 def family_json(request: Request, serving: Resource) -> dict[str, Any]:
-    url = f"/v1/search/{serving.spec.family}"
-    route = state(request).gateway.route(url)
+    path = f"/v1/search/{serving.spec.family}"
+    route = state(request).gateway.route(path)
+    url = request.scope["root_path"] + path
     return {"family": serving.spec.family, "serving": serving.name, "url": url, "ready": route is not None and bool(route.ready)}
 
 
@@ -240,22 +266,20 @@ async def unknown_family(request: Request) -> Response:
 
 V1 = "/api/v1"
 ROUTES = [
-    Route(f"{V1}/watch", watch),
-    Route(f"{V1}/events", list_events),
-    Route(f"{V1}/trainings/{{name}}:cancel", cancel, methods=["POST"]),
-    Route(f"{V1}/trainings/{{name}}:rerun", rerun, methods=["POST"]),
-    Route(f"{V1}/trainings/{{name}}/steps", steps),
-    Route(f"{V1}/trainings/{{name}}/logs/{{step}}", log),
-    Route(f"{V1}/pipelines/{{name}}:run", run_pipeline, methods=["POST"]),
-    Route("/v1/search", families),
-    Route("/v1/search/", families),
-    Route("/v1/search/{family:path}", unknown_family, methods=["GET", "POST"]),
+    route(f"{V1}/watch", get=watch),
+    route(f"{V1}/events", get=list_events),
+    route(f"{V1}/trainings/{{name:name}}:cancel", post=cancel),
+    route(f"{V1}/trainings/{{name:name}}:rerun", post=rerun),
+    route(f"{V1}/trainings/{{name:name}}/steps", get=steps),
+    route(f"{V1}/trainings/{{name:name}}/logs/{{step}}", get=log),
+    route(f"{V1}/pipelines/{{name:name}}:run", post=run_pipeline),
+    route("/v1/search", get=families),
+    route("/v1/search/", get=families),
+    route("/v1/search/{family}", get=unknown_family, post=unknown_family),
 ]
-# Behind the routes of models, whose paths these would take.
+# Behind the routes of models, whose paths the last of these would take.
 RESOURCE_ROUTES = [
-    Route(f"{V1}/{{plural}}", list_resources),
-    Route(f"{V1}/{{plural}}", create_resources, methods=["POST", "PUT"]),
-    Route(f"{V1}/{{plural}}/{{name}}", get_resource),
-    Route(f"{V1}/{{plural}}/{{name}}", put_resource, methods=["PUT"]),
-    Route(f"{V1}/{{plural}}/{{name}}", delete_resource, methods=["DELETE"]),
+    route(f"{V1}/{{plural:plural}}", get=list_resources, post=create_resources, put=create_resources),
+    route(f"{V1}/{{plural:plural}}/{{name:name}}", get=get_resource, put=put_resource, delete=delete_resource),
+    route(f"{V1}/{{plural}}", get=unknown_kind),
 ]

@@ -11,10 +11,11 @@ from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from lykeion.dashboard import api, images, models, openapi, pages, pictures, standing
+from lykeion.dashboard import api, images, models, openapi, pages, pictures, quarantine, standing
 from lykeion.dashboard.context import Context, State, Store
 from lykeion.dashboard.events import Hub
 from lykeion.dashboard.problems import answer_error, answer_http, answer_unexpected
+from lykeion.dashboard.proxied import Proxied
 from lykeion.dashboard.security import Guard
 from lykeion.errors import LykeionError
 from lykeion.servers.gateway import Gateway
@@ -31,6 +32,20 @@ class Files(StaticFiles):
         return answer
 
 
+ROUTES = [
+    *pages.ROUTES,
+    *api.ROUTES,
+    *pictures.ROUTES,
+    *models.ROUTES,
+    *images.ROUTES,
+    *quarantine.ROUTES,
+    *api.RESOURCE_ROUTES,
+    *standing.ROUTES,
+    *openapi.ROUTES,
+    Mount("/static", Files(directory=STATIC)),
+]
+
+
 class Fork:
     """To the gateway where a route takes the path, else to the platform's own pages and API."""
 
@@ -39,8 +54,12 @@ class Fork:
         self.gateway = gateway
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        to_worker = scope["type"] == "http" and self.gateway.route(scope["path"]) is not None
-        await (self.gateway if to_worker else self.own)(scope, receive, send)
+        if scope["type"] != "http":
+            await self.own(scope, receive, send)
+        elif self.gateway.route(scope["path"]) is not None:
+            await self.gateway(scope, receive, send)
+        else:
+            await self.own({**scope, "path": scope["root_path"] + scope["path"]}, receive, send)
 
 
 def make_state(context: Context) -> State:
@@ -58,19 +77,8 @@ def make_app(context: Context, state: State | None = None) -> ASGIApp:
         await at.gateway.close()
         at.store.close()
 
-    routes = [
-        *pages.ROUTES,
-        *api.ROUTES,
-        *pictures.ROUTES,
-        *models.ROUTES,
-        *images.ROUTES,
-        *api.RESOURCE_ROUTES,
-        *standing.ROUTES,
-        *openapi.ROUTES,
-        Mount("/static", Files(directory=STATIC)),
-    ]
     handlers = {LykeionError: answer_error, HTTPException: answer_http, Exception: answer_unexpected}
-    own = Starlette(routes=routes, lifespan=lifespan, exception_handlers=handlers)
+    own = Starlette(routes=ROUTES, lifespan=lifespan, exception_handlers=handlers)
     own.state.platform = at
     own.state.hub = Hub(at.store, at.closing)
-    return Guard(Fork(own, at.gateway), context.hosts, context.token)
+    return Proxied(Guard(Fork(own, at.gateway), context.outside.hosts, context.token), context.outside)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from lykeion.core.resources import Resource
+from lykeion.dashboard.addresses import LOOPBACK_ONLY, Outside
 from lykeion.ports import Resources
 from lykeion.repository import Repository
 from lykeion.servers.gateway import Gateway
@@ -23,12 +24,18 @@ def no_services(_: Iterable[str]) -> Mapping[str, str]:
     return {}
 
 
+def driven(_: str) -> str:
+    """Somebody moves every Training on."""
+    return ""
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """resources: opens the store, in the one thread that will use it.
     services: names of services -> the addresses of their replicas, by a name of each.
-    hosts: names by which the port may be asked, besides loopback's own.
-    token: what a program that is no page of ours must show to write.
+    outside: how the port is reached, besides by loopback's own names.
+    why_idle: why nobody moves a Training on that is not over; "" where somebody does.
+    token: what must be shown for everything but searching.
     """
 
     home: Path
@@ -37,7 +44,8 @@ class Context:
     check: Check
     token: str
     services: Callable[[Iterable[str]], Mapping[str, str]] = no_services
-    hosts: frozenset[str] = frozenset()
+    outside: Outside = LOOPBACK_ONLY
+    why_idle: Callable[[str], str] = driven
 
 
 class Store:

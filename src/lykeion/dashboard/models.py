@@ -2,14 +2,16 @@
 
 import asyncio
 from contextlib import suppress
-from typing import Any
+from typing import Annotated, Any, Self
 
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from lykeion.core.models.aliases import AliasMove
 from lykeion.core.models.manifest import Manifest
+from lykeion.core.pipelines.requires import metrics_of, parse
 from lykeion.dashboard.api import V1, json_of, state
 from lykeion.dashboard.images import images
 from lykeion.errors import Invalid, NotFound, Problem
@@ -27,6 +29,7 @@ def describe(models: Repository, name: str) -> dict[str, Any]:
     return {
         "name": name,
         "aliases": aliases,
+        "gate": gate(versions),
         "history": history,
         "versions": [version_json(one, aliases) | {"image": made.get(one.version)} for one in reversed(versions)],
     }
@@ -48,6 +51,14 @@ def version_json(manifest: Manifest, aliases: dict[str, int]) -> dict[str, Any]:
     return said | {"aliases": sorted(name for name, number in aliases.items() if number == manifest.version)}
 
 
+def gate(versions: list[Manifest]) -> dict[str, Any]:
+    """What the newest version that says so was published under: the rule as it was written, and the metrics that it asks for, in order."""
+    rule = next((said for one in reversed(versions) if (said := str(one.lineage.get("requires") or ""))), "")
+    with suppress(Invalid):  # written by another Lykeion, which knows more
+        return {"requires": rule, "metrics": list(dict.fromkeys(metrics_of(parse(rule))))} if rule else {"requires": "", "metrics": []}
+    return {"requires": rule, "metrics": []}
+
+
 def move_json(move: AliasMove) -> dict[str, Any]:
     return {"n": move.n, "version": move.version, "previous": move.previous, "reason": move.reason, "at": move.at, "back": move.back}
 
@@ -67,19 +78,63 @@ def line(models: Repository, name: str) -> dict[str, Any]:
         "newest": newest.version if newest else None,
         "created": newest.created.isoformat() if newest else None,
         "size": newest.size if newest else 0,
+        "gate": gate(versions),
         "metrics": [{"version": one.version, **one.metrics} for one in versions[-50:]],
     }
 
 
-def move(models: Repository, name: str, alias: str, wanted: dict[str, Any]) -> dict[str, Any]:
-    """`wanted`: {"version": N} or {"rollback": true}, with `reason`, and `expected` (the version it is believed to name)."""
-    reason, version, expected = str(wanted.get("reason") or "by hand"), wanted.get("version"), wanted.get("expected")
-    if wanted.get("rollback") is True:
+def whole(given: object) -> object:
+    """To JSON 2.0 is an integer."""
+    return int(given) if isinstance(given, float) and given.is_integer() else given
+
+
+Whole = Annotated[int, BeforeValidator(whole)]
+
+
+class Move(BaseModel):
+    """Where an alias shall point: to a version, or one version back. expected: the version that it is believed to name (0: none)."""
+
+    model_config = ConfigDict(
+        strict=True,
+        extra="forbid",
+        json_schema_extra={
+            "oneOf": [
+                {"required": ["version"], "properties": {"version": {"type": "integer"}, "rollback": {"const": False}}},
+                {"required": ["rollback"], "properties": {"version": {"type": "null"}, "rollback": {"const": True}}},
+            ]
+        },
+    )
+
+    version: Whole | None = Field(None, ge=1, lt=10**9)
+    rollback: bool = False
+    expected: Whole | None = Field(None, ge=0, lt=10**9)
+    reason: str | None = None
+
+    @model_validator(mode="after")
+    def says_where_to(self) -> Self:
+        if (self.version is not None) == self.rollback:
+            raise ValueError("say which version the alias shall name, or rollback: true")
+        return self
+
+
+def move_of(wanted: dict[str, Any]) -> Move:
+    """Raises Invalid with everything that is wrong."""
+    try:
+        return Move.model_validate(wanted)
+    except ValidationError as wrong:
+        found = [
+            Problem(one["msg"].removeprefix("Value error, "), field=".".join(map(str, one["loc"])) or "version", value=one["input"])
+            for one in wrong.errors()
+        ]
+        raise Invalid(found) from wrong
+
+
+def move(models: Repository, name: str, alias: str, wanted: Move) -> dict[str, Any]:
+    reason = wanted.reason or "by hand"
+    if wanted.version is None:
         models.rollback(name, alias, reason)
-    elif isinstance(version, int) and not isinstance(version, bool):
-        models.move_alias(name, alias, version, reason, expected if isinstance(expected, int) else None)
     else:
-        raise Invalid([Problem("say which version the alias shall name, or rollback: true", field="version", value=version)])
+        models.move_alias(name, alias, wanted.version, reason, wanted.expected)
     return describe(models, name)
 
 
@@ -98,7 +153,7 @@ async def get_version(request: Request) -> Response:
 
 
 async def move_alias(request: Request) -> Response:
-    wanted = await json_of(request)
+    wanted = move_of(await json_of(request))
     models = state(request).context.models
     return JSONResponse(await asyncio.to_thread(move, models, request.path_params["model"], request.path_params["alias"], wanted))
 
@@ -106,6 +161,6 @@ async def move_alias(request: Request) -> Response:
 ROUTES = [
     Route(f"{V1}/models", list_models),
     Route(f"{V1}/models/{{model}}", get_model),
-    Route(f"{V1}/models/{{model}}/versions/{{version:int}}", get_version),
-    Route(f"{V1}/models/{{model}}/aliases/{{alias}}", move_alias, methods=["PUT", "POST"]),
+    Route(f"{V1}/models/{{model}}/versions/{{version:number}}", get_version),
+    Route(f"{V1}/models/{{model}}/aliases/{{alias}}", move_alias, methods=["PUT"]),
 ]

@@ -7,11 +7,12 @@ import re
 from io import BytesIO
 from pathlib import Path
 
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from lykeion.dashboard.api import number
 from lykeion.dashboard.problems import problem
 from lykeion.errors import Corrupt, Invalid, NotFound
 
@@ -61,6 +62,7 @@ def shrink(source: Path, size: int) -> bytes:
             if picture.width * picture.height > LARGEST:
                 raise Corrupt(f"{source.name}: {picture.width} × {picture.height} pixels are too many to show")
             picture.draft("RGB", (size, size))
+            what_there_is(picture)
             upright = ImageOps.exif_transpose(picture)
             has_alpha = "A" in upright.getbands() or "transparency" in upright.info
             shown = upright.convert("RGBA" if has_alpha else "RGB")
@@ -69,6 +71,16 @@ def shrink(source: Path, size: int) -> bytes:
     except (OSError, UnidentifiedImageError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise Corrupt(f"{source.name}: it cannot be shown: {error}") from error
     return kept.getvalue()
+
+
+def what_there_is(picture: ImageFile.ImageFile) -> None:
+    """Decode it; of one that breaks off, what came before: so a person sees which picture was set aside. Raises what Pillow does."""
+    try:
+        picture.load()
+    except OSError:
+        is_begun, picture.tile = bool(picture.tile), []
+        if not is_begun or picture.getbbox() is None:
+            raise
 
 
 async def show(request: Request) -> Response:
@@ -98,11 +110,10 @@ def sampled(folder: Path, count: int) -> list[str]:
 
 async def samples(request: Request) -> Response:
     """Addresses of some pictures of the catalogue, to start a search from."""
-    given = request.query_params.get("count", "8")
-    count = min(int(given), 50) if given.isascii() and given.isdigit() and len(given) < 4 else 8
+    count = number(request, "count", 8, 50)
     home: Path = request.app.state.platform.context.home
     found = await asyncio.to_thread(sampled, home / "cache" / "pictures", count)
-    return JSONResponse({"pictures": [f"/v1/pictures/{digest}" for digest in found]})
+    return JSONResponse({"pictures": [f"{request.scope['root_path']}/v1/pictures/{digest}" for digest in found]})
 
 
 ROUTES = [Route("/api/v1/pictures", samples), Route("/v1/pictures/{digest}", show)]

@@ -8,8 +8,10 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from lykeion.dashboard.pages import nowhere
 from lykeion.errors import Conflict, Invalid, LykeionError, NotFound, Problem, Unavailable
 
+DEEPEST = 20  # parts of an address for which a page is written: its links lead back over each
 STATUS: dict[type[LykeionError], int] = {Invalid: 422, NotFound: 404, Conflict: 409, Unavailable: 503}
 
 
@@ -30,10 +32,16 @@ def written(one: Problem) -> dict[str, Any]:
     return {name: value for name, value in said.items() if value} | ({} if one.value is None else {"value": str(one.value)})
 
 
-def answer_http(_: Request, error: Exception) -> Response:
-    """For what the framework refuses: no such path, wrong method."""
+def answer_http(request: Request, error: Exception) -> Response:
+    """For what the framework refuses: no such path, wrong method. A browser that asked for a page is shown one, with the way back."""
     assert isinstance(error, HTTPException)
-    return problem(error.status_code, error.detail, headers=error.headers)
+    if error.status_code != 404:
+        return problem(error.status_code, error.detail, headers=error.headers)
+    path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
+    if "text/html" in request.headers.get("accept", "") and path.count("/") <= DEEPEST:
+        return nowhere(path)
+    detail = f"Nothing answers at {path}; /docs shows what does."
+    return problem(404, detail, headers={"vary": "accept"})
 
 
 def answer_unexpected(_: Request, __: Exception) -> Response:

@@ -1,15 +1,13 @@
-"""Who may ask: only by the names of this machine, and to write only from our own pages or with the token.
+"""Who may ask: by the names of this machine only, search for everybody, and all else with the token of the install.
 
-A page of a stranger, open in the same browser, can send requests to loopback. It is kept out by the Host header (a name of its own
-that it points at 127.0.0.1 is refused) and by the Origin header (a browser says truly where a writing request comes from).
+Two kinds of stranger can reach a port of loopback. A page that is open in the same browser is kept out by the Host header (a name of its
+own that it points at 127.0.0.1 is refused) and by the Origin header. Another user of the machine can write any header, so that neither
+proves anything of him: he does not know the token.
 """
 
 import hmac
-import os
-import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -17,7 +15,10 @@ from lykeion.dashboard.problems import problem
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
-READING_PREFIXES = ("/v1/search/",)  # a search is a POST that changes nothing
+SEARCHES = "/v1/search/"  # a search is a POST that changes nothing
+SAMPLES = "/api/v1/pictures"  # what the search page offers to begin with
+CLOSED = ("/api/", "/metrics")  # what nobody may read without the token, samples aside
+TOKEN_HEADER = "x-lykeion-token"
 
 POLICY = "; ".join(
     [
@@ -37,6 +38,9 @@ HEADERS = [
 ]
 
 
+REMEDY = "`lykeion open` opens the pages with it; programs send `Authorization: Bearer` with what is in the file `token` of the home."
+
+
 @dataclass(frozen=True, slots=True)
 class Refusal:
     status: int
@@ -50,27 +54,37 @@ def host_name(host: str) -> str:
     return host.rsplit(":", 1)[0].lower()
 
 
+def is_open(method: str, path: str) -> bool:
+    """Whether everybody who reaches the port may ask this: search with its pictures, pages (empty until they may read), health."""
+    if method in READING:
+        return path == SAMPLES or not path.startswith(CLOSED)
+    return path.startswith(SEARCHES)
+
+
+def shown_token(headers: Mapping[str, str]) -> str:
+    """What a request shows as the token: pages in a header of our own, programs as `Authorization: Bearer`. "": nothing."""
+    scheme, _, bearer = headers.get("authorization", "").partition(" ")
+    return headers.get(TOKEN_HEADER) or (bearer.strip() if scheme.lower() == "bearer" else "")
+
+
 def refusal(method: str, path: str, headers: Mapping[str, str], *, hosts: Iterable[str], token: str) -> Refusal | None:
     """Why a request is not let in, or None. `headers` by lower-case name."""
-    host = headers.get("host", "")
-    allowed = LOOPBACK | {name.lower() for name in hosts}
-    if host_name(host) not in allowed:
-        return Refusal(421, f"This port does not answer for {host or 'a request without a Host header'!r}; ask for 127.0.0.1 or localhost.")
+    host = headers.get("host", "").lower()
+    named = {name.lower() for name in hosts}
+    if host_name(host) not in LOOPBACK | {host_name(name) for name in named}:
+        asked = repr(host) if host else "a request without a Host header"
+        return Refusal(421, f"This port does not answer for {asked}; ask for 127.0.0.1 or localhost, or start it with --host NAME.")
     origin = headers.get("origin")
-    same = origin is not None and origin.lower() in (f"http://{host.lower()}", f"https://{host.lower()}")
-    if method in READING:
-        return None
-    if origin is not None and not same:
+    same = origin is None or origin.lower().removeprefix("https://").removeprefix("http://") in {host, *named}
+    if method not in READING and not same:
         return Refusal(403, f"Pages of {origin} may not send requests here.")
-    if same or path.startswith(READING_PREFIXES):
+    if is_open(method, path):
         return None
-    if "authorization" not in headers:
-        return Refusal(
-            401, "Writing needs a page of this platform, or the header Authorization: Bearer with the token in the home's file `token`."
-        )
-    shown = headers["authorization"].removeprefix("Bearer ").strip()
+    shown = shown_token(headers)
+    if not shown:
+        return Refusal(401, f"This needs the token of the install. {REMEDY}")
     if not hmac.compare_digest(shown.encode("latin-1", "replace"), token.encode()):
-        return Refusal(401, "This is not the token; it is in the file `token` of the platform's home.")
+        return Refusal(401, f"This is not the token of the install. {REMEDY}")
     return None
 
 
@@ -96,24 +110,8 @@ class Guard:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         refused = refusal(scope["method"], scope["path"], headers, hosts=self.hosts, token=self.token)
         if refused is None:
-            await self.app(scope, receive, send_guarded)
+            kept = [(name, value) for name, value in scope["headers"] if name not in (TOKEN_HEADER.encode(), b"authorization")]
+            await self.app({**scope, "headers": kept}, receive, send_guarded)  # what is behind the port need not know the token
         else:
             challenge = {"www-authenticate": "Bearer"} if refused.status == 401 else None
             await problem(refused.status, refused.detail, headers=challenge)(scope, receive, send_guarded)
-
-
-def token_of(home: Path) -> str:
-    """The token of an install, in a file that only its owner can read; made when first asked for, once though many ask at once."""
-    path = home / "token"
-    beside = home / f".token.{os.getpid()}"
-    if not path.exists():
-        beside.unlink(missing_ok=True)
-        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(secrets.token_urlsafe(32))
-        try:
-            os.link(beside, path)
-        except FileExistsError:
-            pass
-        finally:
-            beside.unlink()
-    return path.read_text().strip()

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import uvicorn
 
+from lykeion.dashboard.addresses import outside
 from lykeion.dashboard.app import make_app, make_state
 from lykeion.dashboard.context import State
 from lykeion.dashboard.wiring import open_context
+from lykeion.servers.bounds import Bounded
 
 DRAIN = 10  # seconds for requests under way when the process is told to end
 
@@ -40,6 +42,8 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--home", type=Path, required=True)
     parser.add_argument("--repository", default="", help="URL of the model repository; the home's own unless told")
     parser.add_argument("--host", action="append", default=[], help="another name by which the port may be asked")
+    parser.add_argument("--root-path", default="", help="the path below which a proxy serves the port")
+    parser.add_argument("--trusted-proxy", action="append", default=[], help="an address whose X-Forwarded-… are believed")
     where = parser.add_mutually_exclusive_group(required=True)
     where.add_argument("--port", type=int, help="on loopback; 0: any free one")
     where.add_argument("--fd", type=int, help="an inherited listening socket")
@@ -49,13 +53,14 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> None:
     given = arguments(argv)
     sock = listening(given.port, given.fd)
-    state = make_state(open_context(given.home, given.repository, given.host))
+    state = make_state(open_context(given.home, given.repository, outside(given.host, given.root_path, given.trusted_proxy)))
     config = uvicorn.Config(
         make_app(state.context, state),
         log_level="warning",
         access_log=False,
         server_header=False,
         proxy_headers=False,
+        http=Bounded,
         ws="none",
         timeout_keep_alive=30,
         timeout_graceful_shutdown=DRAIN,

@@ -5,15 +5,16 @@ from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from pathlib import Path
 
+from lykeion.adapters.local.token import token_of
 from lykeion.assembly import local
 from lykeion.core.resources.parse import parse
+from lykeion.dashboard.addresses import LOOPBACK_ONLY, Outside
 from lykeion.dashboard.context import Context
-from lykeion.dashboard.security import token_of
 from lykeion.repository import open_repository
 
 
-def open_context(home: Path, repository: str = "", hosts: Iterable[str] = ()) -> Context:
-    """repository: its URL, where it is not the home's own. hosts: other names by which the port may be asked."""
+def open_context(home: Path, repository: str = "", outside: Outside = LOOPBACK_ONLY) -> Context:
+    """repository: its URL, where it is not the home's own. outside: how the port is reached, besides by loopback's own names."""
     platform = local(str(home))
     sockets = platform.home.sockets
     return Context(
@@ -23,7 +24,8 @@ def open_context(home: Path, repository: str = "", hosts: Iterable[str] = ()) ->
         check=parse,
         token=token_of(platform.home.root),
         services=lambda services: service_sockets(sockets, services),
-        hosts=frozenset(hosts),
+        outside=outside,
+        why_idle=platform.why_idle,
     )
 
 

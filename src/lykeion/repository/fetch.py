@@ -7,7 +7,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lykeion.core.content import FileDigest
+from lykeion.core.content import FileDigest, is_executable
 from lykeion.core.models.manifest import MANIFEST, Manifest
 from lykeion.errors import Corrupt, NotFound, Problem
 from lykeion.repository.layout import version_folder
@@ -34,6 +34,10 @@ def fetch(store: "ObjectStore", manifest: Manifest, cache: Path) -> Path:
         partial.mkdir(exist_ok=True)
         for file in manifest.contents():
             fetch_file(store, f"{version_folder(manifest.model, manifest.version)}/{file.path}", file, partial / file.path)
+        for program in [file.path for file in manifest.files if file.executable]:
+            (partial / program).chmod(0o755)
+        for folder in manifest.folders:
+            (partial / folder).mkdir(parents=True, exist_ok=True)
         (partial / MANIFEST).write_bytes(manifest.to_bytes())
         wanted = {MANIFEST, *(file.path for file in manifest.contents())}
         for stray in [found for found in partial.rglob("*") if found.is_file() and found.relative_to(partial).as_posix() not in wanted]:
@@ -90,4 +94,16 @@ def examine(store: "ObjectStore", manifest: Manifest) -> list[Problem]:
         elif found != (file.size, file.sha256):
             problems.append(Problem("corrupted: its digest is not the published one", file=key, value=f"sha256:{found[1]}", remedy=remedy))
     there.pop(f"{folder}/{MANIFEST}", None)
+    if (here := store.local_path(folder)) is not None:
+        missing = [path for path in manifest.folders if not (here / path).is_dir()]
+        problems += [Problem("missing", file=f"{folder}/{path}/", remedy=remedy) for path in missing]
+        problems += [
+            Problem(
+                f"it can{'not' if file.executable else ''} be run, unlike when it was published",
+                file=f"{folder}/{file.path}",
+                remedy=remedy,
+            )
+            for file in manifest.files
+            if (here / file.path).exists() and is_executable((here / file.path).stat().st_mode) != file.executable
+        ]
     return problems + [Problem("nobody published this file", file=key, remedy="delete it") for key in sorted(there)]

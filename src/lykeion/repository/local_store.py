@@ -8,6 +8,7 @@ A large file is not copied where that can be helped: it becomes an object as a c
 where it is read-only to everybody as outputs of steps are, as a second name of the same file.
 """
 
+import errno
 import fcntl
 import os
 import stat
@@ -17,13 +18,15 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
+from lykeion.core.content import is_executable
 from lykeion.durable import sync_folder
-from lykeion.errors import Invalid, NotFound, Unavailable
+from lykeion.errors import Invalid, NotFound, Refused, Unavailable
 
 CHUNK = 1 << 20
 RETRIES = 100
 STAGING = ".staging"
 LEFT = 86400.0  # seconds
+FOR_GOOD = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ENAMETOOLONG)
 FICLONE = 0x40049409  # linux/fs.h
 
 
@@ -39,7 +42,7 @@ class LocalStore:
 
     def create(self, key: str, data: bytes) -> bool:
         target = self.file(key)
-        if target.exists():
+        if os.path.exists(target):  # False where nobody may look: writing will say so
             return False
         beside = self._write((data,))
         try:
@@ -50,9 +53,9 @@ class LocalStore:
             beside.unlink()
         return True
 
-    def upload(self, key: str, chunks: Iterable[bytes]) -> None:
+    def upload(self, key: str, chunks: Iterable[bytes], *, executable: bool = False) -> None:
         target = self.file(key)
-        beside = self._write(chunks)
+        beside = self._write(chunks, executable)
         try:
             self._place(target, lambda: beside.replace(target))
         finally:
@@ -69,13 +72,17 @@ class LocalStore:
             beside.unlink(missing_ok=True)  # also after the rename, which does nothing between two names of one file
         return True
 
+    def make_folder(self, key: str) -> None:
+        with writing(self.root):
+            make_folder(self.file(key))
+
     def get(self, key: str) -> bytes:
         try:
             return self.file(key).read_bytes()
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
             raise NotFound(f"{self.root} has no {key}") from error
         except OSError as error:
-            raise Unavailable(f"cannot read {self.file(key)}: {error.strerror}") from error
+            raise failure(f"cannot read {self.file(key)}", error) from error
 
     def read(self, key: str, start: int = 0) -> Iterator[bytes]:
         try:
@@ -83,7 +90,7 @@ class LocalStore:
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
             raise NotFound(f"{self.root} has no {key}") from error
         except OSError as error:
-            raise Unavailable(f"cannot read {self.file(key)}: {error.strerror}") from error
+            raise failure(f"cannot read {self.file(key)}", error) from error
         with stream:
             stream.seek(start)
             while chunk := stream.read(CHUNK):
@@ -106,17 +113,20 @@ class LocalStore:
         except (FileNotFoundError, NotADirectoryError):
             return []
         except OSError as error:
-            raise Unavailable(f"cannot read {self.file(prefix)}: {error.strerror}") from error
+            raise failure(f"cannot read {self.file(prefix)}", error) from error
 
     def delete(self, keys: Iterable[str]) -> None:
         """Folders that become empty go with what was in them."""
         folders: set[Path] = set()
         for key in keys:
             path = self.file(key)
+            if path.is_dir():
+                folders.update(Path(above) for above, _, _ in os.walk(path))
+                continue
             try:
                 path.unlink(missing_ok=True)
             except OSError as error:
-                raise Unavailable(f"cannot delete {path}: {error.strerror}") from error
+                raise failure(f"cannot delete {path}", error) from error
             folders.add(path.parent)
         for folder in sorted(folders, reverse=True):
             remove_empty(folder, self.root)
@@ -140,7 +150,7 @@ class LocalStore:
             except FileExistsError:
                 raise
             except OSError as error:
-                raise Unavailable(f"cannot write {target}: {error.strerror}") from error
+                raise failure(f"cannot write {target}", error) from error
             with suppress(FileNotFoundError):  # deleted again already
                 sync_folder(target.parent)
             return
@@ -164,7 +174,7 @@ class LocalStore:
             self._sweep()
         return self.root / STAGING / uuid4().hex
 
-    def _write(self, chunks: Iterable[bytes]) -> Path:
+    def _write(self, chunks: Iterable[bytes], executable: bool = False) -> Path:
         """A synced file beside, read-only: what is published does not change. What `chunks` raises passes, and nothing stays."""
         beside = self._beside()
         with writing(self.root):
@@ -174,7 +184,7 @@ class LocalStore:
                 with writing(self.root):
                     write_all(handle, chunk)
             with writing(self.root):
-                os.fchmod(handle, 0o444)
+                os.fchmod(handle, 0o555 if executable else 0o444)
                 os.fsync(handle)
         except BaseException:
             beside.unlink()
@@ -191,7 +201,8 @@ def cloned(file: Path, to: Path) -> bool:
         with file.open("rb") as source:
             handle = os.open(to, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             fcntl.ioctl(handle, FICLONE, source.fileno())
-        os.fchmod(handle, 0o444)
+            executable = is_executable(os.fstat(source.fileno()).st_mode)
+        os.fchmod(handle, 0o555 if executable else 0o444)
         os.fsync(handle)
     except OSError:  # another file system, or one that cannot do it
         to.unlink(missing_ok=True)
@@ -225,7 +236,14 @@ def writing(root: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise Unavailable(f"cannot write to {root}: {error.strerror}") from error
+        raise failure(f"cannot write to {root}", error) from error
+
+
+def failure(what: str, error: OSError) -> Unavailable:
+    """`what` ("cannot write X") and why; Refused where it will not go better next time."""
+    if error.errno in FOR_GOOD:
+        return Refused(f"{what}: {error.strerror}; trying again does not help: give yourself the right to it, or use another folder")
+    return Unavailable(f"{what}: {error.strerror}")
 
 
 def make_folder(folder: Path) -> None:

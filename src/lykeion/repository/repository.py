@@ -10,13 +10,14 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from os.path import exists
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lykeion.core.content import FileDigest, digest_of_files
+from lykeion.core.content import FileDigest
 from lykeion.core.images.records import ImageRecord
 from lykeion.core.models.aliases import AliasMove
-from lykeion.core.models.manifest import Claim, Manifest, Window
+from lykeion.core.models.manifest import Claim, Manifest, Window, content_digest
 from lykeion.core.models.names import RESERVED, Selector, check_alias, check_model, did_you_mean, is_label, parse_selector
 from lykeion.core.models.retention import Retention, expendable
 from lykeion.core.values import ModelVersion
@@ -119,9 +120,11 @@ class Repository:
         check_model(model)
         if digest is not None and (earlier := self._published(model, digest, window)):
             return earlier
-        sources = payload(folder)
+        sources, folders = payload(folder)
         files = [measure(source) for source in sources]
-        found = digest_of_files(file.content for file in files)
+        found = content_digest(files, folders)
+        if digest not in (None, found) and folders:  # sealed by a version of Lykeion that did not know of empty folders
+            folders, found = [], content_digest(files, ())
         if digest not in (None, found):
             raise Corrupt(f"{folder} is not what was to be published as {model}: its digest is {found}, not {digest}; make it again")
         draft = Manifest(
@@ -130,6 +133,7 @@ class Repository:
             digest=found,
             created=self.now(),
             files=tuple(files),
+            folders=tuple(folders),
             window=window,
             metrics=metrics or {},
             metadata=metadata or {},
@@ -195,6 +199,8 @@ class Repository:
             key = f"{folder}/{file.path}"
             if there.get(key) != file.size or stored_digest(self.store, key) != (file.size, file.sha256):
                 send(self.store, key, source, file)
+        for empty in draft.folders:
+            self.store.make_folder(f"{folder}/{empty}")
         paths = [file.path for file in draft.files]
         beside = mlflow.describe(model, version, draft.digest, paths, draft.created, draft.signature, requirements)
         attached: list[FileDigest] = []
@@ -330,7 +336,8 @@ class Repository:
             self.store.put(layout.claim_key(model, version), replace(claim, removed=reason or "removed").to_bytes())
             self.store.delete([layout.content_key(model, claim.digest, version)])
         self.store.delete([layout.manifest_key(model, version)])
-        self.store.delete([key for key, _ in self.store.list(layout.version_folder(model, version))])
+        folder = layout.version_folder(model, version)
+        self.store.delete([*(key for key, _ in self.store.list(folder)), folder])
 
     # ----------------------------------------------------------------------------------------------------------------------------
 
@@ -352,7 +359,7 @@ class Repository:
         key = layout.manifest_key(model, version)
         here = self.store.local_path(key)
         if here is not None:
-            return here.exists()
+            return exists(here)  # False where nobody may look: reading will say so
         return key.rpartition("/")[2] in self.store.names(layout.version_folder(model, version))
 
     def _tell(self, kind: str, model: str, version: int, **more: Any) -> None:

@@ -7,6 +7,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lykeion.core.content import is_executable
 from lykeion.core.models import layer
 from lykeion.core.models.manifest import MANIFEST, VersionFile
 from lykeion.errors import Corrupt, Invalid, Problem
@@ -22,22 +23,27 @@ BLOCK = 1 << 17  # bytes that stay in the processor's cache between the two dige
 
 @dataclass(frozen=True, slots=True)
 class Payload:
-    """A file to publish: its path in the version, where it is now, its size in bytes, and when it was last written (ns)."""
+    """A file to publish: its path in the version, where it is now, its size in bytes, when it was last written (ns), if it is a program."""
 
     path: str
     file: Path
     size: int
     written: int
+    executable: bool
 
     @staticmethod
     def of(path: str, file: Path) -> "Payload":
         now = file.stat()
-        return Payload(path, file, now.st_size, now.st_mtime_ns)
+        return Payload(path, file, now.st_size, now.st_mtime_ns, is_executable(now.st_mode))
 
 
-def payload(folder: Path) -> list[Payload]:
-    """The files of a folder, sorted by path. Raises Invalid for what cannot be published, all of it at once."""
+def payload(folder: Path) -> tuple[list[Payload], list[str]]:
+    """The files below a folder, sorted by path, and the folders in which nothing lies.
+
+    Raises Invalid for what cannot be published, all of it at once.
+    """
     found: list[Payload] = []
+    empty: list[str] = []
     problems: list[Problem] = []
 
     def unreadable(error: OSError) -> None:
@@ -45,6 +51,8 @@ def payload(folder: Path) -> list[Payload]:
             problems.append(Problem("it cannot be read", file=error.filename, remedy="give yourself the right to read it"))
 
     for above, folders, names in os.walk(folder, onerror=unreadable):
+        if not folders and not names and Path(above) != folder:
+            empty.append(Path(above).relative_to(folder).as_posix())
         for name in names:
             file = Path(above, name)
             path = file.relative_to(folder).as_posix()
@@ -60,16 +68,21 @@ def payload(folder: Path) -> list[Payload]:
                 found.append(Payload.of(path, file))
         links = [Path(above, name) for name in folders if Path(above, name).is_symlink()]
         problems += [Problem("it is a link to a folder", file=str(link), remedy="put the files there") for link in links]
+    problems += [
+        Problem(f"its name cannot be kept: {path!r}", file=str(folder), remedy="use printable characters")
+        for path in empty
+        if not path.isprintable()
+    ]
     if not found and not problems:
         problems.append(Problem("there is nothing to publish: no such folder, or no file in it", file=str(folder)))
     if problems:
         raise Invalid(problems)
-    return sorted(found, key=lambda each: each.path)
+    return sorted(found, key=lambda each: each.path), sorted(empty)
 
 
 def measure(given: Payload) -> VersionFile:
     """Read a file once, for its digest and that of its image layer. Raises Corrupt where it is not as long as it was said to be."""
-    content, in_layer, size = sha256(), sha256(layer.header(given.path, given.size)), 0
+    content, in_layer, size = sha256(), sha256(layer.header(given.path, given.size, given.executable)), 0
     buffer = memoryview(bytearray(BLOCK))
     with given.file.open("rb", buffering=0) as stream:
         while count := stream.readinto(buffer):
@@ -80,7 +93,7 @@ def measure(given: Payload) -> VersionFile:
     if size != given.size:
         raise Corrupt(f"{given.file} changed while it was read; publish what nobody writes to any more")
     in_layer.update(layer.trailer(size))
-    return VersionFile(given.path, size, content.hexdigest(), in_layer.hexdigest())
+    return VersionFile(given.path, size, content.hexdigest(), in_layer.hexdigest(), given.executable)
 
 
 def send(store: "ObjectStore", key: str, given: Payload, expected: VersionFile) -> None:
@@ -89,7 +102,7 @@ def send(store: "ObjectStore", key: str, given: Payload, expected: VersionFile) 
         same = Payload.of(given.path, given.file) == given
     else:
         content = sha256()
-        store.upload(key, digested(given.file, content))
+        store.upload(key, digested(given.file, content), executable=given.executable)
         same = content.hexdigest() == expected.sha256
     if not same:
         store.delete([key])

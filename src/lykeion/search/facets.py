@@ -5,6 +5,7 @@ A column that turns out to have too many different values is left there and then
 
 from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -13,7 +14,8 @@ from numpy.typing import NDArray
 
 from lykeion.core.search.facets import EDGES, LONGEST_VALUE, MOST_DISTINCT, Facet, counted
 from lykeion.core.search.filters import Kind
-from lykeion.search.rows import OWN_COLUMNS, comparable, kind_of, plain
+from lykeion.search.conditions import comparable
+from lykeion.search.rows import fields_of, plain, values_of
 
 BLOCK = 1 << 16  # rows
 
@@ -27,8 +29,7 @@ def firsts(rows: pa.Table) -> NDArray[np.bool_]:
 def facets_of(rows: pa.Table) -> tuple[Facet, ...]:
     """Each item counts once; one that is deleted does not."""
     first = firsts(rows) & ~rows.column("deleted").to_numpy()
-    kinds = {field.name: kind for field in rows.schema if field.name not in OWN_COLUMNS and (kind := kind_of(field.type))}
-    return tuple(facet(name, kind, blocks(rows.column(name), first)) for name, kind in kinds.items())
+    return tuple(facet(name, kind, blocks(rows.column(name), first)) for name, kind in fields_of(rows.schema).items())
 
 
 def blocks(column: pa.ChunkedArray, first: NDArray[np.bool_]) -> Iterator[pa.Array]:
@@ -75,13 +76,18 @@ def texts_of(block: pa.Array, kind: Kind) -> pa.Array:
 def facet_of_numbers(name: str, values: Iterator[pa.Array]) -> Facet:
     """Infinite ones lie in the outermost ranges, but nowhere that JSON could say."""
     ranges = np.zeros(len(EDGES), np.int64)
-    ends: list[float] = []
-    for block in values:
-        numbers = comparable(block).to_numpy()
-        numbers = numbers[~np.isnan(numbers)]
-        places = np.maximum(0, np.searchsorted(EDGES, numbers, side="right") - 1)
+    ends: list[Any] = []
+    for block in map(comparable, values):
+        numbers = block.cast(pa.float64(), safe=False).to_numpy()
+        there = ~np.isnan(numbers)
+        places = np.maximum(0, np.searchsorted(EDGES, numbers[there], side="right") - 1)
         ranges += np.bincount(places, minlength=len(ranges))
-        finite = numbers[np.isfinite(numbers)]
-        ends += [float(finite.min()), float(finite.max())] if len(finite) else []
+        ends += ends_of(block.filter(pa.array(np.isfinite(numbers))))
     found = {EDGES[place]: int(ranges[place]) for place in np.flatnonzero(ranges)}
-    return Facet(name=name, kind="number", ranges=found, least=min(ends, default=None), most=max(ends, default=None))
+    return Facet(name=name, kind="number", ranges=found, least=plain(min(ends, default=None)), most=plain(max(ends, default=None)))
+
+
+def ends_of(numbers: pa.Array) -> list[Any]:
+    """The least and the greatest, exactly; none where there are none."""
+    ends = pc.min_max(numbers)
+    return values_of(pa.array([ends["min"], ends["max"]], numbers.type)) if len(numbers) else []

@@ -2,18 +2,30 @@
 
 What it guards against: files that are no pictures (SVG and HTML among them), empty and truncated ones, and bombs, which are refused by
 the size in their header before a pixel is decoded. What it puts right: EXIF rotation, CMYK, 16 bits, palettes, transparency (shown on
-white), animation (the first frame counts). JPEG is decoded at a fraction of its size where that is enough.
+white), animation (the first frame counts). What it forgives, as browsers do: metadata that is damaged or very long, and a JPEG without
+its end, where no pixel is missing. JPEG is decoded at a fraction of its size where that is enough.
 """
 
 import io
 import struct
 import zlib
-from typing import Any, Literal, NamedTuple
+from collections.abc import Callable
+from hashlib import sha256
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import numpy as np
 from PIL import AvifImagePlugin, Image, ImageOps, MpoImagePlugin, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin
 
 from lykeion.errors import LykeionError
+from lykeion.search.picture_repairs import JPEG, PNG, has_all_scans, has_end, with_end, without_metadata
+
+try:
+    import pillow_heif
+except ImportError:  # lykeion[heic] is not installed
+    HEIC = False
+else:
+    pillow_heif.register_heif_opener(decode_threads=1)
+    HEIC = True
 
 MOST_BYTES = 50_000_000
 MOST_PIXELS = 100_000_000
@@ -30,9 +42,18 @@ FORMATS = {
     TiffImagePlugin.TiffImageFile.format: "image/tiff",
     AvifImagePlugin.AvifImageFile.format: "image/avif",
 }
+if HEIC:
+    FORMATS[pillow_heif.HeifImageFile.format] = "image/heic"
 OPENED_AS = tuple(name for name in FORMATS if name in Image.OPEN)  # MPO is opened as JPEG, AVIF not by every Pillow
 WHAT_CAN_BE_READ = "JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF"
+VERDICTS = "2-heic" if HEIC else "2"  # names what is remembered of pictures: raise it when one that was refused is taken, or reversed
 ORIENTATION = 0x0112
+STRIP = 256  # rows of pixels that are copied at a time
+LONGEST_MARK = 32  # bytes by which any kind of picture is told
+MARKS = (JPEG, PNG, b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*")
+AVIF_BRANDS = (b"avif", b"avis")
+HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1")
+BMP_HEADERS = (12, 16, 40, 52, 56, 64, 108, 124)  # their lengths
 
 # What Pillow's decoders raise on bytes that are not what they claim (UnidentifiedImageError is an OSError).
 BROKEN = (OSError, SyntaxError, ValueError, TypeError, EOFError, LookupError, OverflowError, AttributeError, MemoryError, RuntimeError)
@@ -42,6 +63,7 @@ UNREADABLE: tuple[type[BaseException], ...] = (*BROKEN, *BROKEN_TOO)
 Image.MAX_IMAGE_PIXELS = None  # the limit is `MOST_PIXELS`, an error with a reason; Pillow's own is a warning first
 
 Array = np.ndarray[Any, Any]
+Use = TypeVar("Use")
 Kind = Literal["empty", "too-large", "unsupported", "damaged"]
 
 
@@ -66,31 +88,86 @@ class Header(NamedTuple):
 
 def header(data: bytes) -> Header:
     """Look at a picture without decoding it. Raises PictureError."""
-    picture = opened(data)
-    width, height = picture.size
-    if orientation(picture) >= 5:
-        width, height = height, width
-    return Header(width, height, FORMATS[picture.format or ""])
+
+    def read(picture: Image.Image) -> Header:
+        width, height = picture.size
+        if orientation(picture) >= 5:
+            width, height = height, width
+        return Header(width, height, FORMATS[picture.format or ""])
+
+    return forgiving(data, read)
 
 
 def pixels(data: bytes, side: int) -> Array:
     """uint8 [side, side, 3], RGB: the whole picture, stretched to a square. Raises PictureError."""
-    picture = opened(data)
-    turned = orientation(picture)
-    small = decoded(picture, (side, side))
-    square = small if small.size == (side, side) else small.resize((side, side), Image.Resampling.BICUBIC, reducing_gap=2.0)
-    return np.asarray(upright(square, turned))
+
+    def stretched(picture: Image.Image) -> Array:
+        turned = orientation(picture)
+        small = decoded(picture, (side, side))
+        square = small if small.size == (side, side) else small.resize((side, side), Image.Resampling.BICUBIC, reducing_gap=2.0)
+        return np.asarray(upright(square, turned))
+
+    return forgiving(whole(data), stretched)
 
 
 def thumbnail(data: bytes, longest: int) -> bytes:
     """A JPEG no larger than `longest` pixels either way, upright, without metadata. Raises PictureError."""
-    picture = opened(data)
-    turned = orientation(picture)
-    small = decoded(picture, (longest, longest))
-    small.thumbnail((longest, longest), Image.Resampling.BICUBIC, reducing_gap=2.0)
-    made = io.BytesIO()
-    upright(small, turned).save(made, "JPEG", quality=85, optimize=True)
-    return made.getvalue()
+
+    def shrunk(picture: Image.Image) -> bytes:
+        turned = orientation(picture)
+        small = decoded(picture, (longest, longest))
+        small.thumbnail((longest, longest), Image.Resampling.BICUBIC, reducing_gap=2.0)
+        made = io.BytesIO()
+        upright(small, turned).save(made, "JPEG", quality=85, optimize=True)
+        return made.getvalue()
+
+    return forgiving(whole(data), shrunk)
+
+
+def forgiving(data: bytes, use: Callable[[Image.Image], Use]) -> Use:
+    """`use` of the opened picture; of a damaged PNG, of its pixels alone. Raises PictureError."""
+    try:
+        return use(opened(data))
+    except PictureError as error:
+        if error.kind == "too-large" or not data.startswith(PNG):
+            raise
+    return use(opened(without_metadata(data)))
+
+
+def whole(data: bytes) -> bytes:
+    """The same, but for a JPEG that lacks its end alone: that one with an end. Raises PictureError where it lacks pixels, too."""
+    if not data.startswith(JPEG) or has_end(data):
+        return data
+    opened(data)  # what is wrong with its header is said first
+    ended, disturbed = with_end(data)
+    if not has_all_scans(ended) or digest_of_pixels(ended) != digest_of_pixels(disturbed):
+        raise PictureError("damaged: the file ends before the picture does", "damaged")
+    return ended
+
+
+def digest_of_pixels(jpeg: bytes) -> bytes:
+    """In strips, so that it takes no more memory than any other decoding. Raises PictureError."""
+    picture, total = opened(jpeg), sha256()
+    try:
+        for top in range(0, picture.height, STRIP):
+            total.update(picture.crop((0, top, picture.width, min(top + STRIP, picture.height))).tobytes())
+    except UNREADABLE as error:
+        raise PictureError(f"damaged: {plain(error)}", "damaged") from error
+    return total.digest()
+
+
+def begins_like_a_picture(start: bytes) -> bool:
+    """start: the first `LONGEST_MARK` bytes of a file, or all that it has."""
+    if start.startswith(b"RIFF"):
+        return start[8:12] == b"WEBP"
+    if start.startswith(b"BM"):
+        return int.from_bytes(start[14:18], "little") in BMP_HEADERS
+    return start.startswith(MARKS) or brand(start) in (*AVIF_BRANDS, *HEIC_BRANDS)
+
+
+def brand(start: bytes) -> bytes:
+    """Of a file of ISO's family, to which AVIF and HEIC belong, as do videos; empty for others."""
+    return start[8:12] if start[4:8] == b"ftyp" else b""
 
 
 def opened(data: bytes) -> Image.Image:
@@ -104,6 +181,9 @@ def opened(data: bytes) -> Image.Image:
     try:
         picture = Image.open(io.BytesIO(data), formats=OPENED_AS)
     except UnidentifiedImageError as error:
+        if not HEIC and brand(data) in HEIC_BRANDS:
+            reason = "a HEIC picture, which is read where lykeion[heic] is installed: pip install 'lykeion[heic]'"
+            raise PictureError(reason, "unsupported") from error
         raise PictureError(f"not a picture that can be read: {WHAT_CAN_BE_READ} can", "unsupported") from error
     except UNREADABLE as error:
         raise PictureError(f"damaged: {plain(error)}", "damaged") from error

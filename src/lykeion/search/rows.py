@@ -7,6 +7,7 @@ Rows are sorted by item, then picture number, so that the pictures of an item st
 import math
 from collections.abc import Callable, Mapping
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +16,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from lykeion.core.search.filters import Condition, Filter, Kind
+from lykeion.core.search.filters import LONGEST_NAME, Filter, Kind
 from lykeion.errors import Corrupt
+from lykeion.search.conditions import TIME, holds, kind_of
 from lykeion.search.exact import Bits, Ids
 
 CHUNK = 1 << 20
 OWN_COLUMNS = ("item", "item_hash", "number", "picture", "deleted")  # the rest are attributes of the item
 SHOWN_AS = {"item": "id"}
-
-TIME = pa.timestamp("us", "UTC")
 
 ROW_SCHEMA = pa.schema(
     [
@@ -47,12 +47,7 @@ class RowTable:
         self.table = table
         self.count: int = table.num_rows
         self.starts = np.cumsum([0] + [len(chunk) for chunk in table.column("item").chunks])
-        self.fields: Mapping[str, Kind] = {
-            "id" if column.name == "item" else column.name: kind
-            for column in table.schema
-            if column.name == "item" or column.name not in OWN_COLUMNS
-            if (kind := kind_of(column.type)) is not None
-        }
+        self.fields: Mapping[str, Kind] = {"id": "text", **fields_of(table.schema)}
         shown = [name for name in table.column_names if name not in ("item_hash", "deleted")]
         self._shown = table.select(shown).to_batches()
         self._hashes = [chunk.to_numpy() for chunk in table.column("item_hash").chunks]
@@ -81,7 +76,7 @@ class RowTable:
         for chunk in set(chunk_of.tolist()):
             places = np.flatnonzero(chunk_of == chunk)
             taken = self._shown[chunk].take(pa.array(rows[places] - self.starts[chunk]))
-            columns = [(SHOWN_AS.get(name, name), list(map(plain, taken.column(name).to_pylist()))) for name in taken.schema.names]
+            columns = [(SHOWN_AS.get(name, name), list(map(plain, values_of(taken.column(name))))) for name in taken.schema.names]
             for place, values in zip(places.tolist(), zip(*(values for _, values in columns), strict=True), strict=True):
                 found[place] = {name: value for (name, _), value in zip(columns, values, strict=True)}
         return found
@@ -114,60 +109,26 @@ class RowTable:
         return passed if self.live is None else passed & self.live
 
 
-def holds(column: pa.ChunkedArray, condition: Condition) -> pa.ChunkedArray:
-    """For each value whether the condition holds; nulls and NaN match nothing."""
-    if pa.types.is_list(column.type):
-        return pa.chunked_array([holds_in_lists(chunk, condition) for chunk in column.chunks], pa.bool_())
-    column = comparable(column)
-    if condition.operator == "in":
-        return pc.is_in(column, value_set=pa.array(condition.values, column.type))
-    return pc.fill_null(COMPARE[condition.operator](column, pa.scalar(condition.values[0], column.type)), False)
-
-
-def comparable(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Numbers as float64 and times as microseconds in UTC, whatever the catalogue's file had; nothing is refused for being large."""
-    kind = kind_of(column.type)
-    if kind in ("number", "time"):
-        return column.cast(pa.float64() if kind == "number" else TIME, safe=False)
-    return column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
-
-
-COMPARE = {"<": pc.less, "<=": pc.less_equal, ">": pc.greater, ">=": pc.greater_equal}
-
-
-def holds_in_lists(chunk: pa.Array, condition: Condition) -> pa.Array:
-    """Whether any element of each list is one of the values."""
-    mask = np.zeros(len(chunk), np.bool_)
-    elements = pc.is_in(pc.list_flatten(chunk), value_set=pa.array(condition.values, chunk.type.value_type))
-    parents = pc.list_parent_indices(chunk).to_numpy(zero_copy_only=False)
-    mask[parents[elements.to_numpy(zero_copy_only=False)]] = True
-    return pa.array(mask)
-
-
 def bits(mask: pa.ChunkedArray) -> Bits:
     """A boolean column as packed bits, lowest first; null is false."""
     return np.packbits(pc.fill_null(mask, False).to_numpy(), bitorder="little")
 
 
-def kind_of(given: pa.DataType) -> Kind | None:
-    """How a column of that type can be filtered; None where it cannot."""
-    if pa.types.is_dictionary(given):
-        given = given.value_type
-    if pa.types.is_string(given) or pa.types.is_large_string(given):
-        return "text"
-    if pa.types.is_boolean(given):
-        return "flag"
-    if pa.types.is_integer(given) or pa.types.is_floating(given):
-        return "number"
-    if pa.types.is_timestamp(given) or pa.types.is_date(given):
-        return "time"
-    if pa.types.is_list(given) and pa.types.is_string(given.value_type):
-        return "texts"
-    return None
+def fields_of(schema: pa.Schema) -> dict[str, Kind]:
+    """The attributes that can be asked for, and how."""
+    named = (field for field in schema if field.name not in OWN_COLUMNS and len(field.name) <= LONGEST_NAME)
+    return {field.name: kind for field in named if (kind := kind_of(field.type)) is not None}
+
+
+def values_of(column: pa.Array) -> list[Any]:
+    """As Python sees them; a short float as the number that it is written as: 4.3 and not 4.300000190734863."""
+    return list((column.cast(pa.string()).cast(pa.float64()) if pa.types.is_float32(column.type) else column).to_pylist())
 
 
 def plain(value: Any) -> Any:
-    """As JSON can say it."""
+    """As JSON can say it: whole numbers of any size exactly, decimals as text, since most readers of JSON would round them."""
+    if isinstance(value, Decimal):
+        return format(value, "f")
     if isinstance(value, date):  # a datetime is one, too
         return value.isoformat().replace("+00:00", "Z")
     if isinstance(value, bytes):

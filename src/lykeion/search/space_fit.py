@@ -14,7 +14,7 @@ from lykeion.errors import Invalid
 from lykeion.search.extractor import ExtractorDescription
 from lykeion.search.space import Space, normalised
 
-FEWEST = 1024  # pictures, below which components would follow the accident of which pictures there are
+FEWEST = 1024  # different pictures, below which components would follow the accident of which pictures there are
 MOST_LISTS = 4096
 SEED = 20261123
 
@@ -27,9 +27,20 @@ def fit(extractor: ExtractorDescription, raw: Array, dimension: int, power: floa
         raise Invalid("there is no picture to fit a space on: see what was set aside, and why, in the pictures step's quarantine.jsonl")
     faiss.omp_set_num_threads(1)
     points = normalised(raw)
-    mean, projection = components(points, dimension, power) if len(points) >= FEWEST else identity(points.shape[1])
+    is_sound = has_enough(raw)
+    mean, projection = components(points, dimension, power) if is_sound else identity(points.shape[1])
     vectors = normalised((points - mean) @ projection)
-    return Space(extractor, mean, projection, cells(vectors), power if len(points) >= FEWEST else 0.0)
+    return Space(extractor, mean, projection, cells(vectors), power if is_sound else 0.0)
+
+
+def has_enough(raw: Array) -> bool:
+    """Whether enough pictures differ: of many that are all the same, nothing is left once their mean is taken away."""
+    different = set()
+    for features in raw:
+        different.add(features.tobytes())
+        if len(different) >= FEWEST:
+            return True
+    return False
 
 
 def identity(dimension: int) -> tuple[Array, Array]:

@@ -40,20 +40,21 @@ def best_of(gathered: Gathered, paging: Paging, without: str | None) -> list[Ite
     return best if paging.collapse is None else collapsed(best, paging.collapse)
 
 
-def items_of(gathered: Gathered, paging: Paging, without: str | None = None) -> tuple[list[dict[str, Any]], str | None]:
-    """One page of items as the answer shows them, and the token of the next. without: the item that was asked with."""
+def items_of(gathered: Gathered, paging: Paging, without: str | None = None, root: str = "") -> tuple[list[dict[str, Any]], str | None]:
+    """One page of items as the answer shows them, and the token of the next. without: the item that was asked with; root: see `item`."""
     shown, following = page(best_of(gathered, paging, without), paging.offset, paging.k)
-    told = [item(hit) for hit in shown]
+    told = [item(hit, root) for hit in shown]
     if paging.collapse is not None:
         told = [{**one, "duplicates": list(hit.duplicates)} for one, hit in zip(told, shown, strict=True)]
     return told, following
 
 
-def item(hit: ItemHit) -> dict[str, Any]:
+def item(hit: ItemHit, root: str = "") -> dict[str, Any]:
+    """root: the path below which pictures are reached, where a proxy stands before the platform."""
     shown = {**BLANK, **hit.fields}
     shown["id"] = hit.id  # whatever columns a catalogue has
     shown["score"] = min(1.0, round(hit.score, 6))  # half precision can exceed 1 a little
-    shown["picture"] = f"/v1/pictures/{hit.picture}"
+    shown["picture"] = f"{root}/v1/pictures/{hit.picture}"
     return shown
 
 

@@ -17,6 +17,7 @@ import aiohttp
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from yarl import URL
 
+from lykeion.servers.bounds import LARGEST_BODY
 from lykeion.servers.gateway_routes import Route, candidates, match, parse
 
 Scope = MutableMapping[str, Any]
@@ -26,7 +27,6 @@ Send = Callable[[Message], Awaitable[None]]
 
 PIECE = 128 << 10  # bytes that are written at once
 KEPT_BODY = 8 << 20  # bytes of a request that are held, so that it can be sent again
-LARGEST_BODY = 64 << 20
 WHOLE_ANSWER = 1 << 20  # answers up to this many bytes are read before they are passed on: a worker's death in between stays unseen
 PATIENCE = 3.0  # seconds for the table to name another worker after one vanished
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})

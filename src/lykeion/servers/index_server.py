@@ -60,6 +60,14 @@ class TimedService(IndexService):
             return super().search(request, context)
 
 
+class WithoutPandas:
+    """Makes importing it fail as where it is not installed. None in `sys.modules` is taken by compiled code, as Arrow's, for the module."""
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> None:  # noqa: ARG002  # importlib's signature
+        if name == "pandas":
+            raise ModuleNotFoundError("index servers keep pandas out", name=name)
+
+
 class IndexServer:
     def __init__(self, arguments: Arguments) -> None:
         self.arguments = arguments
@@ -72,7 +80,8 @@ class IndexServer:
         Indexes are mapped files: opened in each worker they take no more memory than opened here, a file
         that crashes its reader costs a worker instead of the supervisor, and Arrow starts threads, which must not be before a fork.
         """
-        sys.modules.setdefault("pandas", None)  # type: ignore[arg-type]  # so that importing it fails
+        if not any(isinstance(finder, WithoutPandas) for finder in sys.meta_path):
+            sys.meta_path.insert(0, WithoutPandas())
 
     def work(self, worker: Worker) -> None:
         numbers = IndexNumbers(worker.registry, self.arguments.family)

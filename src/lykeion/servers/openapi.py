@@ -3,14 +3,19 @@
 from typing import Any
 
 from lykeion.core.search.collapse import LEAST, MOST
+from lykeion.core.search.filters import LONGEST_FILTER, MOST_FILTERS
 from lykeion.core.search.merge import MOST_ITEMS
+from lykeion.servers.question import LONGEST_ITEM
 
 PROBLEMS = {
     "400": "A bad k, filter, vector or form; the body is empty",
     "404": "No such family or item",
+    "408": "The request came too slowly",
     "413": "The request is too large",
+    "414": "The URL is too long",
     "415": "This is no picture that can be read",
     "422": "The picture is damaged, or unpacks to too many pixels",
+    "431": "The headers are too many or too long",
     "503": "Not ready yet, or too many pictures wait",
 }
 
@@ -23,6 +28,12 @@ def thing(properties: dict[str, Any], *required: str) -> dict[str, Any]:
     return {"type": "object", "properties": properties, "required": list(required)}
 
 
+def only(properties: dict[str, Any], *required: str) -> dict[str, Any]:
+    """Other properties are refused."""
+    return {**thing(properties, *required), "additionalProperties": False}
+
+
+NONE = {"type": "null"}
 PROBLEM = thing(
     {"type": text(), "title": text(), "status": {"type": "integer"}, "detail": text(), "request_id": text()}, "status", "detail"
 )
@@ -66,7 +77,7 @@ ANSWER = thing(
     "took_ms",
     "next",
 )
-END = {"type": ["number", "string"], "description": "Of numbers, and of times (RFC 3339)."}
+END = {"type": ["number", "string"], "description": "Of numbers (decimals as text), and of times (RFC 3339)."}
 BOUND = {"type": ["number", "null"], "description": "null: none."}
 FIELD = thing(
     {
@@ -94,8 +105,8 @@ QUERY = [
     {
         "name": "filter",
         "in": "query",
-        "description": "FIELD:VALUE, FIELD:A|B, FIELD:<N, FIELD:>=N; repeated filters all hold.",
-        "schema": {"type": "array", "items": text()},
+        "description": "FIELD:VALUE, FIELD:A|B, FIELD:<N, FIELD:>=N; repeated filters all hold. \\ before :, |, < or > makes it plain.",
+        "schema": {"type": "array", "items": text(pattern="^[^:]+:.+$", maxLength=LONGEST_FILTER), "maxItems": MOST_FILTERS},
         "explode": True,
     },
     {
@@ -122,12 +133,13 @@ def describe(family: str) -> dict[str, Any]:
     )
     bodies = {
         "image/*": {"schema": text("The picture's bytes.", format="binary")},
+        "application/octet-stream": {"schema": text("The picture's bytes.", format="binary")},
         "multipart/form-data": {"schema": thing({"image": text(format="binary")}, "image")},
         "application/json": {
             "schema": {
                 "oneOf": [
-                    thing({"item": text("More like this listing.")}, "item"),
-                    thing({"vector": {"type": "array", "items": {"type": "number"}}}, "vector"),
+                    only({"item": text("More like this listing.", minLength=1, maxLength=LONGEST_ITEM), "vector": NONE}, "item"),
+                    only({"vector": {"type": "array", "items": {"type": "number"}, "minItems": 1}, "item": NONE}, "vector"),
                 ]
             }
         },
@@ -142,7 +154,7 @@ def describe(family: str) -> dict[str, Any]:
                 "get": {
                     "summary": "What is served",
                     "operationId": "served",
-                    "responses": answered("What is served.", served, "404", "503"),
+                    "responses": answered("What is served.", served, "404", "408", "414", "431", "503"),
                 },
                 "post": {
                     "summary": "The items most like a picture, an item or a vector",

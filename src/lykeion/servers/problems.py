@@ -10,12 +10,18 @@ MEDIA_TYPE = "application/problem+json"
 
 @dataclass
 class Refused(Exception):
-    """A request that is answered with a problem. `retry_after`: seconds."""
+    """A request that is answered with a problem. `retry_after`: seconds. `allow`: the methods that are answered there."""
 
     status: int
     detail: str
     title: str = ""
     retry_after: int = 0
+    allow: str = ""
+
+    @property
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        said = {b"retry-after": str(self.retry_after or ""), b"allow": self.allow}
+        return [(name, value.encode()) for name, value in said.items() if value]
 
     def to_json(self, request_id: str = "") -> bytes:
         title = self.title or HTTPStatus(self.status).phrase

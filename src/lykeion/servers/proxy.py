@@ -25,7 +25,7 @@ from lykeion.servers.index_service import FACETS, NOT_HELD, unpacked
 from lykeion.servers.openapi import describe
 from lykeion.servers.problems import MEDIA_TYPE, Refused
 from lykeion.servers.proxy_numbers import ProxyNumbers
-from lykeion.servers.question import Item, Like, Paging, Picture, Vector, paging_of, question_of
+from lykeion.servers.question import NO_PICTURE, Item, Like, Paging, Picture, Vector, paging_of, question_of
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -36,7 +36,12 @@ PASSED_OVER = 64 << 20  # bytes of a body too large that are read before it is r
 MOST_WAITING = 64  # pictures
 DEADLINE = 1.0  # seconds for the index servers
 LONGEST_ID = 128
-PICTURE_STATUS = {"empty": 400, "too-large": 422, "unsupported": 415, "damaged": 422}
+SPOILT = {  # what a picture that cannot be used is answered with: status, and for a shopper what it is and what to do
+    "empty": (400, "This file is empty", "Choose the photo again"),
+    "too-large": (422, "This picture is too large", "Try a smaller one; 1000 pixels a side are plenty"),
+    "unsupported": (415, NO_PICTURE, "Try a JPEG or PNG photo"),
+    "damaged": (422, "This picture cannot be used", "Try another photo, or save it once more as JPEG or PNG"),
+}
 
 
 @dataclass(slots=True)
@@ -64,11 +69,9 @@ class Proxy:
         headers = dict(scope["headers"])
         request_id = request_id_of(headers)
         try:
-            status, body, kind = 200, await self.answer(scope, headers, receive, request_id, started), b"application/json"
-            extra = []
+            status, body, kind, extra = 200, await self.answer(scope, headers, receive, request_id, started), b"application/json", []
         except Refused as refused:
-            status, body, kind = refused.status, refused.to_json(request_id), MEDIA_TYPE.encode()
-            extra = [(b"retry-after", str(refused.retry_after).encode())] if refused.retry_after else []
+            status, body, kind, extra = refused.status, refused.to_json(request_id), MEDIA_TYPE.encode(), refused.headers
         self.numbers.answered(status, time.perf_counter() - started)
         size = (b"content-length", str(len(body)).encode())
         await send({"type": "http.response.start", "status": status, "headers": [(b"content-type", kind), size, *extra]})
@@ -84,15 +87,17 @@ class Proxy:
         if method in ("GET", "HEAD"):
             return msgspec.json.encode(await self.served())
         if method != "POST":
-            raise Refused(405, f"{method} is not answered here: POST a picture to search, GET to see what is served")
+            detail = f"{method} is not answered here: POST a picture to search, GET to see what is served"
+            raise Refused(405, detail, allow="GET, HEAD, POST")
         body = await self.body_of(headers, receive)
         paging = paging_of(scope["query_string"])
         like = question_of(headers.get(b"content-type", b"").decode("latin-1"), body)
         cover = self.cover()
         with cover.used():
-            return msgspec.json.encode(await self.search(cover, like, paging, request_id, started))
+            root = headers.get(b"x-forwarded-prefix", b"").decode("latin-1")  # of the gateway, which lets nobody else say it
+            return msgspec.json.encode(await self.search(cover, like, paging, request_id, started, root))
 
-    async def search(self, cover: Cover, like: Like, paging: Paging, request_id: str, started: float) -> dict[str, Any]:
+    async def search(self, cover: Cover, like: Like, paging: Paging, request_id: str, started: float, root: str) -> dict[str, Any]:
         gathered = Gathered()
         asked = await self.asked(cover, like, gathered)
         if asked is not None:
@@ -102,7 +107,7 @@ class Proxy:
                 gathered.hits.clear()
                 await all_of([self.ask(server, asked.vectors, cover.dimension, deep, paging, until, gathered) for server in cover.servers])
                 deep = next_depth(gathered, paging, asked.without, deep)
-        items, following = items_of(gathered, paging, asked.without if asked else None)
+        items, following = items_of(gathered, paging, asked.without if asked else None, root)
         if gathered.problems:
             self.numbers.partial()
         return {
@@ -163,7 +168,8 @@ class Proxy:
             with self.numbers.looking():
                 return await asyncio.get_running_loop().run_in_executor(self.eyes_thread, look, eyes, data)
         except PictureError as error:
-            raise Refused(PICTURE_STATUS[error.kind], error.reason) from error
+            status, title, remedy = SPOILT[error.kind]
+            raise Refused(status, f"{remedy} ({error.reason}).", title) from error
         finally:
             self.waiting -= 1
 

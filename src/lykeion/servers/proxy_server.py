@@ -11,6 +11,7 @@ import uvicorn
 import uvloop
 
 from lykeion.servers.arguments import Arguments, parse
+from lykeion.servers.bounds import Bounded
 from lykeion.servers.cover import Covers
 from lykeion.servers.documents import INTERVAL, Follower
 from lykeion.servers.proxy import Proxy
@@ -50,7 +51,7 @@ class ProxyServer:
         proxy = Proxy(self.arguments.family, covers, ProxyNumbers(worker.registry, self.arguments.family))
         config = uvicorn.Config(
             proxy,
-            http="httptools",
+            http=Bounded,
             ws="none",
             lifespan="off",
             interface="asgi3",

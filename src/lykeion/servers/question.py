@@ -29,6 +29,7 @@ PICTURE_TYPES = (
     "binary/octet-stream",
     "",
 )  # the second is curl's own choice
+NO_PICTURE = "This file is not a picture we can read"  # a title, for shoppers
 NO_PICTURES = {"image/svg+xml": "SVG is a drawing program, not a picture"}
 
 
@@ -70,13 +71,16 @@ DECODER = msgspec.json.Decoder(JsonQuestion)
 
 def paging_of(query: bytes) -> Paging:
     """Of the URL's query. Raises Refused (400)."""
+    text = query.decode(errors="surrogateescape")
     try:
-        pairs = parse_qsl(query.decode("ascii"), keep_blank_values=True, strict_parsing=bool(query), max_num_fields=2 * MOST_FILTERS)
+        pairs = parse_qsl(text, True, strict_parsing=bool(query), errors="surrogateescape", max_num_fields=2 * MOST_FILTERS)
     except ValueError as error:
         raise Refused(400, f"the query of the URL cannot be read: {error}") from error
     k, token, collapse = str(DEFAULT_K), "", None
     filters: list[str] = []
     for name, value in pairs:
+        if any("\udc80" <= letter <= "\udcff" for letter in value):
+            raise Refused(400, f"{ascii(name)[1:-1]} is not UTF-8: write ö as itself or as %C3%B6")
         if name == "filter":
             filters.append(value)
         elif name == "k":
@@ -99,7 +103,7 @@ def paging_of(query: bytes) -> Paging:
 def check_collapse(text: str) -> float:
     """Raises Invalid."""
     try:
-        alike = parse_number(text)
+        alike = float(parse_number(text))
     except ValueError:
         alike = math.nan
     if not LEAST <= alike <= MOST:
@@ -124,9 +128,10 @@ def question_of(content_type: str, body: bytes) -> Like:
     if name == "multipart/form-data":
         return Picture(picture_in_form(body, options))
     if name in NO_PICTURES:
-        raise Refused(415, f"{NO_PICTURES[name]}; send JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF")
+        raise Refused(415, f"{NO_PICTURES[name]}; send JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF", NO_PICTURE)
     if not name.startswith("image/") and name not in PICTURE_TYPES:
-        raise Refused(415, f"{name} is nothing to search by; send a picture's bytes, a form with `image`, or application/json")
+        detail = f"{name} is nothing to search by; send a picture's bytes, a form with `image`, or application/json"
+        raise Refused(415, detail, NO_PICTURE)
     return Picture(body)
 
 

@@ -10,20 +10,25 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 
 LONGEST_HEAD = 8192
-LONGEST_WAIT = 5.0
-TITLES = {200: "OK", 400: "Bad Request", 404: "Not Found", 405: "Method Not Allowed", 503: "Service Unavailable"}
+LONGEST_WAIT = 5.0  # seconds for a request to come and for its answer to be taken
+MOST_CONNECTIONS = 64  # then the one that has waited longest gives way
+TEXT = "text/plain"
 
 Answer = tuple[int, str, bytes]  # status, media type, body
 
 
 @dataclass(slots=True)
 class Connection:
+    """`answer`: what is still to be written of it; None until the request is whole."""
+
     socket: socket.socket
     since: float
     head: bytes = b""
+    answer: bytes | None = None
 
 
 class StatusPage:
@@ -50,17 +55,30 @@ class StatusPage:
             data = b""
         connection.head += data
         if b"\r\n\r\n" in connection.head:
-            self.reply(connection)
-        elif data and len(connection.head) <= LONGEST_HEAD:
-            return
-        self.forget(number)
+            self.reply(number, respond(connection.head, self.answer))
+        elif len(connection.head) > LONGEST_HEAD:
+            self.reply(number, (431, TEXT, b"the head of a request has %d bytes at most here\n" % LONGEST_HEAD))
+        elif not data:
+            self.forget(number)
 
-    def reply(self, connection: Connection) -> None:
-        status, kind, body = respond(connection.head, self.answer)
-        head = f"HTTP/1.1 {status} {TITLES[status]}\r\ncontent-type: {kind}\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
-        with suppress(OSError):  # who asked is gone
-            connection.socket.settimeout(1.0)
-            connection.socket.sendall(head.encode() + body)
+    def reply(self, number: int, answer: Answer) -> None:
+        """Begin to write it; the rest follows when the socket takes more."""
+        connection = self.connections[number]
+        connection.answer = written(answer, has_body=not connection.head.startswith(b"HEAD "))
+        self.selector.modify(connection.socket, selectors.EVENT_WRITE, lambda: self.write(number))
+        self.write(number)
+
+    def write(self, number: int) -> None:
+        connection = self.connections[number]
+        assert connection.answer is not None
+        try:
+            connection.answer = connection.answer[connection.socket.send(connection.answer) :]
+        except BlockingIOError:
+            return
+        except OSError:  # who asked is gone
+            connection.answer = b""
+        if not connection.answer:
+            self.forget(number)
 
     def forget(self, number: int) -> None:
         connection = self.connections.pop(number)
@@ -68,9 +86,15 @@ class StatusPage:
         connection.socket.close()
 
     def forget_the_silent(self) -> None:
-        """Connections that never asked."""
+        """Connections that never asked or do not take their answer, and the oldest where there are too many. Not between two events."""
         too_old = time.monotonic() - LONGEST_WAIT
-        for number in [number for number, connection in self.connections.items() if connection.since < too_old]:
+        too_many = len(self.connections) - MOST_CONNECTIONS
+        for place, (number, connection) in enumerate(list(self.connections.items())):
+            if place >= too_many and connection.since >= too_old:
+                return  # oldest first
+            if connection.head and connection.answer is None:
+                with suppress(OSError):
+                    connection.socket.send(written((408, TEXT, b"the head of the request did not come in time\n")))
             self.forget(number)
 
     def close(self) -> None:
@@ -85,10 +109,22 @@ def respond(head: bytes, answer: Callable[[str], Answer]) -> Answer:
     method, _, rest = head.split(b"\r\n", 1)[0].partition(b" ")
     target, _, version = rest.partition(b" ")
     if not version.startswith(b"HTTP/1."):
-        return 400, "text/plain", b"this is no HTTP request\n"
+        return 400, TEXT, b"this is no HTTP request\n"
     if method not in (b"GET", b"HEAD"):
-        return 405, "text/plain", b"only GET is answered here\n"
+        return 405, TEXT, b"only GET is answered here\n"
     return answer(target.split(b"?")[0].decode("latin-1"))
+
+
+def written(answer: Answer, has_body: bool = True) -> bytes:
+    status, kind, body = answer
+    lines = [
+        f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",
+        f"content-type: {kind}",
+        f"content-length: {len(body)}",
+        *(["allow: GET, HEAD"] if status == 405 else []),
+        "connection: close",
+    ]
+    return "\r\n".join([*lines, "", ""]).encode() + (body if has_body else b"")
 
 
 def listen(path: Path) -> socket.socket:

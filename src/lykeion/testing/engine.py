@@ -31,11 +31,12 @@ class InstantEngine:
     children: dict[str, Child] = field(default_factory=dict)
     outputs: dict[str, StepResult] = field(default_factory=dict)
     versions: Mapping[str, ModelVersion] = field(default_factory=dict)
+    previous: Mapping[str, Training] = field(default_factory=dict)
     started: list[Task] = field(default_factory=list)
     events: list[str] = field(default_factory=list)
 
     def observe(self, training: Training) -> Observed:
-        return Observed(training, dict(self.children), self.now, self.outputs, self.versions)
+        return Observed(training, dict(self.children), self.now, self.outputs, self.versions, self.previous)
 
     def once(self, training: Training) -> tuple[Training, Decision]:
         """One pass; what it asks for is done at once."""

@@ -21,11 +21,14 @@ class MemoryStore:
         with self.lock:
             return self.objects.setdefault(key, stored := bytes(bytearray(data))) is stored
 
-    def upload(self, key: str, chunks: Iterable[bytes]) -> None:
+    def upload(self, key: str, chunks: Iterable[bytes], *, executable: bool = False) -> None:  # noqa: ARG002 - bytes have no mode
         self.objects[key] = b"".join(chunks)
 
     def adopt(self, key: str, file: Path) -> bool:  # noqa: ARG002 - memory holds bytes only
         return False
+
+    def make_folder(self, key: str) -> None:
+        """Memory has keys only."""
 
     def get(self, key: str) -> bytes:
         if key not in self.objects:

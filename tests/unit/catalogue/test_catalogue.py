@@ -79,6 +79,35 @@ def test_identity_changes_with_the_code_and_with_nothing_else(catalogue: Catalog
     assert catalogue.describe(str(pipeline), FILE).identity == before
 
 
+@pytest.mark.parametrize(("before", "after"), [("./report.py:report", "./pages.py:report"), ("pkg.report:report", "pkg.pages:report")])
+def test_a_renamed_file_is_another_component_since_pickles_name_it(catalogue: Catalogue, pipeline: Path, before: str, after: str) -> None:
+    for name in ("report.py", "pages.py", "pkg/report.py", "pkg/pages.py"):
+        (pipeline / name).write_text((pipeline / "report.py").read_text())
+    (pipeline / "pkg" / "vocabulary.txt").write_text("a b c")
+    assert catalogue.describe(str(pipeline), before).identity != catalogue.describe(str(pipeline), after).identity
+
+
+@pytest.mark.parametrize(
+    ("where", "told"),
+    [
+        ("steps/rel.py", 'name the component "steps.rel:go", which makes its folder a package, or import without the dot'),
+        ("rel.py", "a file that is named by its path is in no package: import without the dot"),
+        ("some-steps/rel.py", "a file that is named by its path is in no package: import without the dot"),
+    ],
+)
+def test_a_relative_import_of_a_file_is_told_with_the_way_out(catalogue: Catalogue, tmp_path: Path, where: str, told: str) -> None:
+    file = tmp_path / where
+    file.parent.mkdir(exist_ok=True)
+    (file.parent / "util.py").write_text("def double(x): return 2 * x\n")
+    file.write_text("from lykeion import Output, component\nfrom .util import double\n@component\ndef go(out: Output) -> None: ...\n")
+    with pytest.raises(Invalid) as caught:
+        catalogue.describe(str(tmp_path), f"./{where}:go")
+    (problem,) = caught.value.problems
+    assert told in problem.remedy
+    assert (problem.file, problem.line) == (str(file), 2)
+    assert where != "steps/rel.py" or catalogue.describe(str(tmp_path), "steps.rel:go").identity
+
+
 def test_times_do_not_matter(catalogue: Catalogue, pipeline: Path) -> None:
     before = catalogue.describe(str(pipeline), FILE)
     for file in pipeline.rglob("*.py"):
@@ -109,9 +138,9 @@ def test_modules_that_change_places_are_another_component(catalogue: Catalogue, 
 
 def test_the_lock_decides_by_its_content(catalogue: Catalogue, pipeline: Path, tmp_path: Path) -> None:
     one, same, other = tmp_path / "a.lock", tmp_path / "b.lock", tmp_path / "c.lock"
-    one.write_text("numpy==2.1")
-    same.write_text("numpy==2.1")
-    other.write_text("numpy==2.2")
+    one.write_text("not-reached==2.1")
+    same.write_text("not-reached==2.1")
+    other.write_text("not-reached==2.2")
     identities = [catalogue.describe(str(pipeline), FILE, lock).identity for lock in (None, one, same, other)]
     assert identities[1] == identities[2]
     assert len(set(identities)) == 3

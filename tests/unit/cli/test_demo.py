@@ -40,7 +40,7 @@ def test_a_folder_without_pictures_is_said_with_where_to_look(cli, tmp_path):
     (tmp_path / "empty").mkdir()
     told = cli("demo", "--pictures", tmp_path / "empty", "--once", code=1)
     assert told.out == ""
-    assert "lykeion demo: step space: Invalid: there is no picture to fit a space on" in told.err
+    assert "lykeion demo: step space: there is no picture to fit a space on" in told.err
     assert "quarantine.jsonl" in told.err
 
 

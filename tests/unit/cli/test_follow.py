@@ -1,9 +1,20 @@
 """What is seen while a Training runs: lines, or a tree; with progress, rate and time left."""
 
+import fcntl
 import io
+import os
+import pty
+import re
+import struct
+import subprocess
+import sys
+import termios
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lykeion.cli.follow import MOST_LINES, Progress, line, plain, progress, tree
 from lykeion.cli.printing import span
@@ -123,6 +134,93 @@ def test_on_a_terminal_a_tree_is_drawn_ten_times_a_second_and_at_the_end(monkeyp
         show(with_steps(StepStatus(name="a", phase="Succeeded"), phase="Succeeded"), last=True)
     assert 4 <= drawn <= 6
     assert "Succeeded" in terminal.getvalue().rsplit("words-1", 1)[1]
+
+
+LONG = "features-of-all-the-pictures-in-the-shop"
+WHY = "what the component reads outside changed: /data/a/rather/long/folder/with/listings-2026-12.csv (since words-1)"
+FAILURE = "TypeError: can only concatenate list (not int) to list, which somebody has to mend in words.py first"
+MANY_SORTS = [
+    running(LONG, done=412_345, total=1_000_000),
+    StepStatus(name="pictures", phase="Succeeded", started_at=NOON, finished_at=NOON + timedelta(seconds=75), why=WHY),
+    StepStatus(name="top", phase="Failed", reason="Error", message=FAILURE),
+    StepStatus(name="rest", phase="Skipped", message="input counts: step top is Failed"),
+    StepStatus(name=f"{LONG[:-1]}s"),
+]
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 200])
+def test_nothing_is_wider_than_the_terminal_and_nothing_that_matters_is_cut(width):
+    told = [plain(one) for one in tree(with_steps(*MANY_SORTS), AT + 100, width)]
+    assert max(map(len, told)) <= width
+    assert any("412345/1000000" in part and "left" in part for part in told)
+    text = " ".join(" ".join(told).split())
+    assert WHY.replace(" ", "") in text.replace(" ", "")
+    assert FAILURE in text
+
+
+@given(
+    width=st.integers(60, 200),
+    name=st.from_regex("[a-z][a-z-]{0,38}[a-z]", fullmatch=True),
+    done=st.integers(0, 10**7),
+    total=st.integers(1, 10**7),
+    unit=st.sampled_from(["", "items", "pictures"]),
+    seconds=st.integers(0, 10**6),
+)
+def test_at_any_width_the_count_and_the_time_left_are_there(width, name, done, total, unit, seconds):
+    step = StepStatus(name=name, phase="Running", started_at=NOON, done=done, total=total, unit=unit)
+    told = [plain(one) for one in tree(with_steps(step), AT + seconds, width)]
+    assert max(map(len, told)) <= width
+    assert f"{done}/{total}" in told[1]
+    assert ("left" in told[1]) == (done > 0)
+
+
+def test_names_are_shortened_before_what_is_counted():
+    wide, narrow = (plain(tree(with_steps(running(LONG, done=1, total=2)), AT + 1, width)[1]) for width in (200, 90))
+    assert LONG in wide
+    assert "…" in narrow
+    assert " · 1/s · 1.0s left" in narrow
+
+
+def test_short_names_keep_their_column_beside_a_bar():
+    told = [plain(one) for one in tree(with_steps(running("a", done=1, total=2), StepStatus(name="b")), AT + 1, 80)]
+    assert told[2].startswith("  · b              Waiting")
+
+
+SHOW = """
+from datetime import UTC, datetime, timedelta
+from lykeion.cli.follow import Progress
+from lykeion.core.resources import StepStatus
+from lykeion.testing.builders import pipeline, training
+
+began = datetime.now(UTC) - timedelta(seconds=100)
+steps = (
+    StepStatus(name="features-of-all-the-pictures", phase="Running", started_at=began, unit="pictures", done=412, total=1000),
+    StepStatus(name="top", phase="Failed", reason="Error", message="a reason that is " + "very " * 20 + "long"),
+)
+made = training(pipeline(*({"name": step.name} for step in steps)), "words-1")
+with Progress() as show:
+    show(made.model_copy(update={"status": made.status.model_copy(update={"steps": steps})}), last=True)
+"""
+
+
+@pytest.mark.parametrize("width", [60, 80])
+def test_on_a_real_terminal_time_left_and_reason_are_whole(width):
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, width, 0, 0))
+    environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES", "NO_COLOR")} | {"TERM": "xterm"}
+    process = subprocess.Popen([sys.executable, "-c", SHOW], stdin=theirs, stdout=theirs, stderr=theirs, env=environment)
+    os.close(theirs)
+    seen = b""
+    with suppress(OSError):  # at the end of a terminal
+        while piece := os.read(ours, 65536):
+            seen += piece
+    os.close(ours)
+    assert process.wait(timeout=30) == 0, seen
+    drawn = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", seen.decode()).replace("\r", "\n").splitlines()
+    assert max(map(len, drawn)) <= width
+    assert any("412/1000" in part and part.rstrip().endswith("left") for part in drawn)
+    assert " ".join(" ".join(drawn).split()).count("very") >= 20
+    assert any(part.rstrip().endswith("long") for part in drawn)
 
 
 @pytest.mark.parametrize(

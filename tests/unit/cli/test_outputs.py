@@ -122,7 +122,7 @@ def test_explain_says_what_has_changed_and_what_is_not_known_yet(cli, one_run, t
     code = tmp_path / "work.py"
     code.write_text(code.read_text().replace('write_text("made")', 'write_text("made anew")'))
     first, second = cli("explain", one_run, "-o", "json").json
-    assert (first["cache"], "the component's code" in first["why"]) == ("miss", True), first
+    assert (first["cache"], first["why"]) == ("miss", "work.py changed (since p-1)"), first
     assert second["key"] == ""
     assert second["why"]
     code.write_text(code.read_text().replace("made anew", "made"))
@@ -168,3 +168,23 @@ def test_gc_says_what_goes_and_why_the_rest_stays_and_does_as_it_said(cli, one_r
 
 def test_gc_of_an_empty_home_says_that_there_is_nothing(cli):
     assert "there is nothing on the volume yet" in cli("gc").out
+
+
+def test_after_a_run_that_failed_the_reason_is_told_by_the_last_that_did_not(cli, one_run, tmp_path):
+    code = tmp_path / "work.py"
+    good = code.read_text()
+    code.write_text(good.replace('write_text("made")', "write_text(1)"))
+    cli("run", one_run, "-q", code=1)
+    code.write_text(good.replace('write_text("made")', 'write_text("mended")'))
+    assert cli("run", one_run, "-q", "-o", "json").json["steps"][0]["why"] == "work.py changed (since p-1)"
+
+
+def test_the_material_of_a_known_key_is_told_before_and_after_there_is_a_result(cli, one_run, tmp_path):
+    code = tmp_path / "work.py"
+    code.write_text(code.read_text().replace('write_text("made")', "write_text(1)"))
+    foreseen = cli("explain", one_run, "a", "-o", "json").json[0]
+    cli("run", one_run, "-q", code=1)
+    failed = cli("explain", "p-2", "a", "-o", "json").json[0]
+    assert foreseen["material"] == failed["material"]
+    assert foreseen["material"]["identity"].startswith("sha256:")
+    assert cli("explain", "p-2", "b", "-o", "json").json[0]["material"] == {}  # its key was never known

@@ -33,6 +33,13 @@ def test_files_and_folders_are_applied_and_what_changed_is_told(cli, files):
     assert changes(cli("apply", "-f", files / "p.yaml", "-f", files / "q.yaml", "-o", "json")) == {"p": "unchanged", "q": "configured"}
 
 
+def test_a_file_is_named_with_or_without_an_option(cli, files):
+    for named in ([files / "p.yaml"], ["-f", files / "q.yaml"], ["-f", files / "q.yaml", files / "p.yaml"]):
+        cli("apply", *named)
+    assert changes(cli("apply", files / "p.yaml", "--filename", files / "q.yaml", "-o", "json")) == {"p": "unchanged", "q": "unchanged"}
+    assert "lykeion apply FILE" in cli("apply", code=2).err
+
+
 def test_the_problems_of_all_files_come_together_and_nothing_is_written(cli, files):
     (files / "q.yaml").write_text("kind: Pipelin\n")
     (files / "r.yml").write_bytes(b"\xff\xfe")

@@ -38,6 +38,14 @@ def steps(said) -> dict[str, str]:
     return {step["name"]: step["state"] for step in said.json["steps"]}
 
 
+def test_a_home_that_others_may_look_into_is_told(cli, home, write):
+    home.mkdir(mode=0o700)
+    home.chmod(0o1755)
+    assert f"lykeion run: {home}: others may look into this home" in cli("run", write("  steps: []\n"), code=None).err
+    home.chmod(0o700)
+    assert "others may" not in cli("run", write("  steps: []\n"), code=None).err
+
+
 def test_a_run_says_what_every_script_needs(cli, write):
     told = cli("run", write(LINE, MAKE), "-o", "json")
     assert told.json["training"] == "p-1"
@@ -166,7 +174,7 @@ def test_of_two_runs_of_one_pipeline_both_succeed_and_the_second_waits(cli, writ
     until(lambda: log.exists() and "begun" in log.read_text())
     second = beside("run", file, "-o", "json")
     until(lambda: len(cli("get", "trainings", "-o", "json").json) == 2)
-    assert "in another process's hands" in second.stderr.readline()
+    assert f"p-2: it waits for the run of p-1 (process {first.pid})" in second.stderr.readline()
     gate.touch()
     told = [json.loads(process.communicate(timeout=60)[0]) for process in (first, second)]
     assert sorted(one["training"] for one in told) == ["p-1", "p-2"]
@@ -200,3 +208,11 @@ def test_what_is_deleted_while_another_process_runs_it_ends(cli, write, beside, 
     assert running.returncode == 3
     assert "training/p-1" in err
     assert "Traceback" not in err
+
+
+def test_with_other_packages_than_the_requirements_name_nothing_runs(cli, write, tmp_path):
+    (tmp_path / "requirements.lock").write_text(f"numpy==1.0.0 --hash=sha256:{'0' * 64}\n")
+    told = cli("run", write("  environment: {requirements: requirements.lock}\n" + LINE, MAKE), code=2)
+    assert told.err.count("numpy==1.0.0 is locked, but numpy ") == 1
+    assert f"{tmp_path}/requirements.lock:1" in told.err
+    assert cli("get", "trainings", "-o", "json").json == []

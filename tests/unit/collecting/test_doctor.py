@@ -50,6 +50,16 @@ def test_a_healthy_home_has_nothing_wrong_and_nothing_to_remedy(home: Home) -> N
     assert not any(check.remedy for check in checks.values() if check.ok)
 
 
+def test_a_home_that_others_may_look_into_is_wrong_with_the_way_out(home: Home) -> None:
+    assert found(home)["privacy"] == Check("privacy", True, "the home is closed to other users")
+    home.root.chmod(0o1755)
+    check = found(home)["privacy"]
+    assert check.ok is False
+    assert "mode 1755" in check.detail
+    assert "chmod" in check.remedy
+    home.root.chmod(0o700)
+
+
 def test_everything_that_is_wrong_has_a_way_out(home: Home) -> None:
     home.database.write_bytes(b"not a database" * 100)
     output(home, b"damaged", says=b"as it was")

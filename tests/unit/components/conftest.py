@@ -11,7 +11,7 @@ from PIL import Image
 
 from lykeion.components import features, pictures, sources
 from lykeion.components.base import Input, Output, Step, partition_name
-from lykeion.components.tables import quarantined
+from lykeion.components.quarantine import quarantined
 
 PARTITIONS = 4
 
@@ -53,7 +53,7 @@ class Pipeline:
 
     def listings(self, uri: Path | str) -> Path:
         target, step = self.folder(self.new("items")), self.step()
-        sources.listings(Output(target), uri=str(uri), step=step)
+        sources.listings(Output(target), Output(target), uri=str(uri), step=step)
         self.keep(step)
         return target
 

@@ -5,12 +5,13 @@ from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 
 import pytest
 
 from lykeion.components import pictures
 from lykeion.components.base import Input, Output, Step
-from lykeion.components.item_cache import PictureStore, read_table
+from lykeion.components.item_cache import PictureStore, SegmentWriter, read_table
 from lykeion.errors import Corrupt, Invalid
 
 Catalogue = Callable[..., Path]
@@ -74,7 +75,43 @@ def test_paths_that_lead_elsewhere_are_set_aside(pipeline, tmp_path: Path, pictu
     for number in ("0", "1", "2", "3", "6"):
         assert "leads out of the catalogue" in reasons[number]
     assert "no such file" in reasons["4"]
-    assert reasons["5"] == "not a file"
+    assert reasons["5"] == "it is a folder, not a file"
+
+
+def test_a_pipe_and_a_device_are_set_aside_and_not_waited_for(pipeline, tmp_path: Path, picture) -> None:
+    folder = tmp_path / "catalogue"
+    file = listed(tmp_path, f"{folder}/good.png", f"{folder}/pipe.png", "/dev/zero")
+    (file.parent / "good.png").write_bytes(picture(1))
+    os.mkfifo(file.parent / "pipe.png")
+    items = pipeline.listings(file)
+    assert pictures.fingerprint(Input(items), "/", pipeline.step())
+    collected = pipeline.collect(items, root="/")
+    assert [row["item"] for row in rows(collected)] == ["0"]
+    assert pipeline.reasons(collected) == {"1": "it is a pipe, not a file", "2": "it is a device, not a file"}
+
+
+def test_a_picture_that_becomes_a_pipe_is_not_taken_for_what_it_was(pipeline, catalogue: Catalogue, picture, tmp_path: Path) -> None:
+    items = pipeline.listings(catalogue(**{"a.png": picture(1), "b.png": picture(2)}))
+    before = fingerprint(pipeline, items)
+    (file := tmp_path / "catalogue" / "a.png").unlink()
+    os.mkfifo(file)
+    assert fingerprint(pipeline, items) != before
+
+
+def test_a_catalogue_none_of_whose_pictures_is_there_is_refused_at_once_with_the_reasons(pipeline, tmp_path: Path, picture) -> None:
+    (tmp_path / "secret.png").write_bytes(picture(1))
+    items = pipeline.listings(listed(tmp_path, "../secret.png", "nowhere.png", "a.png", "b.png"))
+    with pytest.raises(
+        Invalid, match=r"pictures \(4\) can be used: ../secret.png: leads out .*nowhere.png: there is no such file; .*and 1 more"
+    ):
+        fingerprint(pipeline, items)
+
+
+def test_what_an_older_version_refused_is_looked_at_again(pipeline, catalogue: Catalogue, picture) -> None:
+    data = picture(1)
+    with SegmentWriter(pipeline.cache / "picture-facts" / "1", pictures.FACTS) as writer:
+        writer.add(digest=sha256(data).digest(), reason="damaged: Decompressed data too large")
+    assert len(rows(pipeline.collect(pipeline.listings(catalogue(**{"a.png": data}))))) == 1
 
 
 def test_root_widens_where_pictures_may_lie(pipeline, tmp_path: Path, picture) -> None:
@@ -186,3 +223,25 @@ def test_a_damaged_picture_in_the_cache_is_found_by_its_digest_and_removed(tmp_p
 def test_items_of_another_maker_need_a_root(tmp_path: Path) -> None:
     with pytest.raises(Invalid, match="root"):
         pictures.collect(Input(tmp_path), Output(tmp_path), step=Step(cache=tmp_path / "cache"))
+
+
+@pytest.mark.parametrize(("written", "there"), [("NFC", "NFD"), ("NFD", "NFC"), ("NFD", "NFD")])
+def test_a_name_is_found_however_its_letters_are_composed(pipeline, tmp_path: Path, picture, written: str, there: str) -> None:
+    name = "Möbel/é ü/stühle.png"
+    file = tmp_path / "catalogue" / normalize(there, name)
+    file.parent.mkdir(parents=True)
+    file.write_bytes(picture(1))
+    items = pipeline.listings(listed(tmp_path, normalize(written, name)))
+    before = fingerprint(pipeline, items)
+    assert len(rows(pipeline.collect(items))) == 1
+    file.write_bytes(picture(2))
+    assert fingerprint(pipeline, items) != before
+
+
+def test_of_two_files_that_differ_in_composition_the_one_that_is_written_is_taken(pipeline, tmp_path: Path, picture) -> None:
+    forms = [normalize(form, "é.png") for form in ("NFC", "NFD")]
+    file = listed(tmp_path, *forms)
+    for number, name in enumerate(forms):
+        (tmp_path / "catalogue" / name).write_bytes(picture(number))
+    found = {row["item"]: row["digest"] for row in rows(pipeline.collect(pipeline.listings(file)))}
+    assert found == {str(number): sha256(picture(number)).digest() for number in range(2)}

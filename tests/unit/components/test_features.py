@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from lykeion.components.extractors import prepared
-from lykeion.components.feature_cache import features_folder
+from lykeion.components.feature_cache import REFUSED, features_folder
 from lykeion.components.features import read
-from lykeion.components.item_cache import segment_files
+from lykeion.components.item_cache import SegmentWriter, segment_files
 from lykeion.errors import Corrupt, Invalid
 from lykeion.search.extractor import Extractor
 from lykeion.search.space import Space
@@ -67,6 +67,16 @@ def test_a_picture_that_cannot_be_decoded_is_set_aside_and_not_tried_again(pipel
     again = pipeline.extract(collected)
     assert pipeline.metrics == {"features": 1, "extracted": 0, "quarantined": 2}
     assert pipeline.reasons(again) == pipeline.reasons(extracted)
+
+
+def test_an_undecodable_verdict_of_an_older_version_is_not_believed(pipeline, catalogue: Catalogue, picture) -> None:
+    extractor = Extractor.load(prepared(pipeline.cache, "efficientnet-lite0")).description
+    data = picture(3, "JPEG")[:-2]
+    with SegmentWriter(features_folder(pipeline.cache, extractor.hex) / "refused", REFUSED) as writer:
+        writer.add(digest=sha256(data).digest(), reason="damaged: image file is truncated")
+    extracted = pipeline.extract(pipeline.collect(pipeline.listings(catalogue(**{"endless.jpg": data}))))
+    assert pipeline.metrics["features"] == 1
+    assert pipeline.reasons(extracted) == {}
 
 
 def test_one_partition_can_be_read_alone(pipeline, extracted: Path) -> None:

@@ -16,7 +16,8 @@ from lykeion.components import sources
 from lykeion.components.base import Step, partition_of
 from lykeion.components.item_writer import hash_of
 from lykeion.components.listings import Listing, Rejected, listing
-from lykeion.components.tables import item_hashes, quarantined, read_items, rows_of_partition
+from lykeion.components.quarantine import quarantined
+from lykeion.components.tables import item_hashes, read_items, rows_of_partition
 from lykeion.errors import Invalid
 
 HEADER = "id,title,price,updated_at,pictures,colour,size\n"
@@ -165,13 +166,74 @@ def test_a_folder_is_a_catalogue_of_its_pictures(pipeline, tmp_path: Path, pictu
     folder = tmp_path / "things"
     for name in ("shoes/red_shoe.png", "hats/a-hat.JPG", "top.webp", "notes.txt", ".hidden/x.png"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(picture(1))
+        (folder / name).write_bytes(b"notes" if name == "notes.txt" else picture(1))
     os.symlink("red_shoe.png", folder / "shoes" / "same.png")
     rows = {row["id"]: row for row in read_items(pipeline.listings(folder)).to_pylist()}
     assert set(rows) == {"top.webp", "hats/a-hat.JPG", "shoes/red_shoe.png"}
     assert rows["shoes/red_shoe.png"]["category"] == "shoes"
     assert rows["shoes/red_shoe.png"]["title"] == "red shoe"
     assert rows["shoes/red_shoe.png"]["pictures"] == [str(folder / "shoes" / "red_shoe.png")]
+
+
+def test_what_begins_like_a_picture_is_one_whatever_its_name_and_all_else_is_told(pipeline, tmp_path: Path, picture) -> None:
+    folder = tmp_path / "things"
+    folder.mkdir()
+    for name, data in {
+        "a.jfif": picture(1, "JPEG"),
+        "IMG 2024.05": picture(2),
+        "b": picture(3, "GIF"),
+        "c.dat": picture(4, "BMP"),
+        "d.tmp": picture(5, "WEBP"),
+        "e.x": picture(6, "TIFF"),
+        "phone.heic": picture(7, "AVIF"),
+        "notes.txt": b"BM is how a note may begin",
+        "film": b"\0\0\0 ftypisom",
+        "empty": b"",
+    }.items():
+        (folder / name).write_bytes(data)
+    os.mkfifo(folder / "pipe")
+    os.symlink(tmp_path / "gone", folder / "broken")
+    os.symlink(tmp_path, folder / "up")
+    items = pipeline.listings(folder)
+    titles = {row["id"]: row["title"] for row in read_items(items).to_pylist()}
+    assert titles == {
+        "a.jfif": "a",
+        "IMG 2024.05": "IMG 2024.05",
+        "b": "b",
+        "c.dat": "c.dat",
+        "d.tmp": "d.tmp",
+        "e.x": "e.x",
+        "phone.heic": "phone",
+    }
+    reasons = pipeline.reasons(items)
+    assert set(reasons) == {"notes.txt", "film", "empty", "pipe", "broken", "up"}
+    assert "it is a pipe" in reasons["pipe"]
+    assert "No such file" in reasons["broken"]
+    assert f"name {tmp_path} as the catalogue" in reasons["up"]
+    assert pipeline.metrics == {"items": 7, "quarantined": 6}
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"), [("link", "link: a link to a folder, which is not followed"), ("notes.txt", "notes.txt: neither")]
+)
+def test_a_folder_without_a_picture_is_refused_at_once_with_what_is_in_it(pipeline, tmp_path: Path, name: str, reason: str) -> None:
+    (folder := tmp_path / "things").mkdir()
+    (folder / name).symlink_to(tmp_path) if name == "link" else (folder / name).write_text("x")
+    for look in (lambda: sources.fingerprint(str(folder), pipeline.step()), lambda: pipeline.listings(folder)):
+        with pytest.raises(Invalid, match=reason):
+            look()
+
+
+def test_an_empty_folder_is_no_catalogue(pipeline, tmp_path: Path) -> None:
+    with pytest.raises(Invalid, match="it is empty"):
+        sources.fingerprint(str(tmp_path), pipeline.step())
+
+
+@pytest.mark.parametrize("look", ["fingerprint", "listings"])
+def test_a_pipe_is_no_catalogue_and_is_not_waited_for(pipeline, tmp_path: Path, look: str) -> None:
+    os.mkfifo(pipe := tmp_path / "listings.csv")
+    with pytest.raises(Invalid, match="it is a pipe, not a file or a folder"):
+        sources.fingerprint(str(pipe), pipeline.step()) if look == "fingerprint" else pipeline.listings(pipe)
 
 
 def test_a_name_that_is_not_utf8_is_set_aside(pipeline, tmp_path: Path, picture) -> None:

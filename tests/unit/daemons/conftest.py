@@ -30,7 +30,7 @@ class FakeComponents:
     unknown: set[str] = field(default_factory=set)
     asked: list[tuple[str, ...]] = field(default_factory=list)
 
-    def describe_all(self, folder: str, components, lock: Path | None = None):
+    def describe_all(self, folder: str, components, lock: Path | None = None, *, runs_here: bool = True):
         self.asked.append(tuple(components))
         bad = [component for component in components if component in self.unknown or component not in self.known]
         if bad:

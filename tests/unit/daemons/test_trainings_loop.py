@@ -227,7 +227,19 @@ def test_why_a_step_runs_again_is_said_by_comparison_with_the_run_before(shop):
     shop.finish_all()
     shop.create("second", of=pipeline({"name": "a", "env": {"SIZE": "2"}}, name="p"))
     shop.finish_all()
-    assert shop.training("second").status.steps[0].why == "environment variable SIZE: '1' then, '2' now"
+    assert shop.training("second").status.steps[0].why == "environment variable SIZE: '1' then, '2' now (since first)"
+
+
+def test_runs_that_could_not_begin_do_not_hide_the_one_to_compare_with(shop):
+    shop.create("good", of=pipeline({"name": "a", "env": {"SIZE": "1"}}, name="p"))
+    shop.finish_all()
+    for number in range(3):
+        shop.create(f"bad-{number}", of=pipeline({"name": "a", "with": {"size": "${parameters.none}"}}, name="p"))
+    shop.finish_all()
+    shop.create("last", of=pipeline({"name": "a", "env": {"SIZE": "2"}}, name="p"))
+    shop.finish_all()
+    assert shop.training("bad-2").status.phase == "Failed"
+    assert shop.training("last").status.steps[0].why == "environment variable SIZE: '1' then, '2' now (since good)"
 
 
 def test_a_hundred_trainings_side_by_side_each_come_to_their_end(shop):

@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 
 from lykeion.core.resources import Pipeline, StepStatus, Training, TrainingStatus
 from lykeion.core.resources.parse import parse
+from lykeion.dashboard.addresses import outside
 from lykeion.dashboard.app import make_app, make_state
 from lykeion.dashboard.context import Context, State
 from lykeion.repository import Repository, open_repository
@@ -42,19 +43,24 @@ class Clock:
 
 @dataclass
 class Platform:
-    """`own`: what a page of the platform sends with a write."""
-
     home: Path
     resources: FakeResources = field(default_factory=lambda: FakeResources(Clock()))
     services: dict[str, str] = field(default_factory=dict)
     hosts: frozenset[str] = frozenset()
+    root_path: str = ""
+    proxies: tuple[str, ...] = ()
+    idle: dict[str, str] = field(default_factory=dict)
 
     @property
     def models(self) -> Repository:
         return open_repository(str(self.home / "repository"))
 
     def context(self) -> Context:
-        return Context(self.home, lambda: self.resources, self.models, parse, TOKEN, lambda _: self.services, self.hosts)
+        reached = outside(self.hosts, self.root_path, self.proxies)
+        return Context(self.home, lambda: self.resources, self.models, parse, TOKEN, lambda _: self.services, reached, self.why_idle)
+
+    def why_idle(self, training: str) -> str:
+        return self.idle.get(training, "")
 
     def ask(
         self, path: str, method: str = "GET", body: bytes | str | dict[str, Any] = b"", headers: dict[str, str] | None = None
@@ -88,7 +94,7 @@ class Platform:
 
 
 def with_defaults(headers: dict[str, str] | None, length: int) -> list[tuple[bytes, bytes]]:
-    said = {"host": "127.0.0.1:8470", "origin": "http://127.0.0.1:8470"} | (headers or {})
+    said = {"host": "127.0.0.1:8470", "origin": "http://127.0.0.1:8470", "x-lykeion-token": TOKEN} | (headers or {})
     return [(name.encode(), value.encode()) for name, value in {**said, "content-length": str(length)}.items() if value]
 
 
@@ -127,6 +133,7 @@ async def call(
         "headers": with_defaults(headers, len(data)),
         "scheme": "http",
         "server": ("127.0.0.1", 8470),
+        "client": ("127.0.0.1", 50000),
         "root_path": "",
         "http_version": "1.1",
     }

@@ -215,3 +215,14 @@ def test_a_bug_is_a_problem_without_its_traceback(platform: Platform) -> None:
 
 def test_the_spec_says_what_a_pipeline_is(platform: Platform) -> None:
     assert isinstance(platform.pipeline(), Pipeline)
+
+
+def test_a_training_that_nobody_runs_is_told_as_such_and_one_that_has_ended_is_not(platform: Platform) -> None:
+    platform.idle = {"left": "nobody runs it: lykeion up does"}
+    for name, phase in (("left", "Running"), ("driven", "Running"), ("over", "Failed")):
+        platform.training(name, phase=phase)
+    told = {one["metadata"]["name"]: one for one in platform.ask("/api/v1/trainings").json["items"]}
+    assert (told["left"]["driven"], told["left"]["whyNotDriven"]) == (False, "nobody runs it: lykeion up does")
+    assert (told["driven"]["driven"], told["driven"]["whyNotDriven"]) == (True, "")
+    assert "driven" not in told["over"]
+    assert platform.ask("/api/v1/trainings/left/steps").json["whyNotDriven"] == "nobody runs it: lykeion up does"

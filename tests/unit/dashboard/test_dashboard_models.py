@@ -34,6 +34,20 @@ def test_a_list_shows_each_models_newest_aliases_and_metrics(platform: Platform,
     assert [one["recall_at_10"] for one in second["metrics"]] == pytest.approx([0.91, 0.92, 0.93])
 
 
+def test_the_gate_is_that_of_the_newest_version_that_was_published_under_one(platform: Platform, tmp_path: Path) -> None:
+    rules = ["metrics.rows > 1", "metrics.loss < 0.5 and (metrics.rows > 9 or metrics.loss < 0.1)", "", "of another Lykeion"]
+    shown = []
+    for number, rule in enumerate(rules):
+        (tmp_path / f"v{number}").mkdir()
+        (tmp_path / f"v{number}" / "file").write_text(rule)
+        platform.models.publish("gated", tmp_path / f"v{number}", lineage={"requires": rule} if rule else None)
+        shown.append(platform.ask(f"{V1}/gated").json["gate"])
+    assert shown[0] == {"requires": rules[0], "metrics": ["rows"]}
+    assert shown[1] == shown[2] == {"requires": rules[1], "metrics": ["loss", "rows"]}
+    assert shown[3] == {"requires": rules[3], "metrics": []}
+    assert platform.ask(V1).json["items"][0]["gate"] == shown[3]
+
+
 def test_a_model_shows_versions_newest_first_with_lineage_and_its_aliases_histories(platform: Platform, tmp_path: Path) -> None:
     publish(platform, tmp_path, 2)
     found = platform.ask(f"{V1}/photos").json

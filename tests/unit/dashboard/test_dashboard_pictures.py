@@ -89,6 +89,16 @@ def test_what_is_no_picture_is_said_so(platform: Platform, data: bytes) -> None:
     assert "cannot be shown" in answer.json["detail"]
 
 
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_of_a_picture_that_breaks_off_what_there_is_is_shown(platform: Platform, kind: str) -> None:
+    noise = Image.effect_noise((400, 300), 80).convert("RGB")
+    kept = BytesIO()
+    noise.save(kept, kind)
+    answer = platform.ask(f"/v1/pictures/{keep(platform.home, kept.getvalue()[: len(kept.getvalue()) // 2])}")
+    assert answer.status == 200
+    assert shown(answer.body).getbbox() is not None
+
+
 def test_a_bomb_is_not_unpacked(platform: Platform) -> None:
     answer = platform.ask(f"/v1/pictures/{keep(platform.home, picture('1', (20000, 20000)))}")
     assert answer.status == 422
@@ -134,4 +144,4 @@ def test_samples_are_pictures_of_the_catalogue(platform: Platform) -> None:
     assert len(set(found)) == 12
     assert {address.rpartition("/")[2] for address in found} <= digests
     assert len(sampled(platform.home / "cache" / "pictures", 1000)) <= len(digests)
-    assert platform.ask("/api/v1/pictures?count=x").status == 200
+    assert platform.ask("/api/v1/pictures?count=x").status == 422

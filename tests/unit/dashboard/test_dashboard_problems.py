@@ -13,7 +13,7 @@ from lykeion.errors import Conflict, Corrupt, Invalid, LykeionError, NotFound, U
 V1 = "/api/v1"
 STRANGER = {"host": "evil.test"}
 OTHER_PAGE = {"origin": "http://evil.test"}
-NO_PAGE = {"origin": ""}
+NO_PAGE = {"origin": "", "x-lykeion-token": ""}
 
 
 def is_problem(answer: Answer, status: int) -> None:
@@ -66,6 +66,81 @@ def test_every_refusal_is_a_problem_with_its_status(
         assert "GET" in answer.headers["allow"]
     if status == 401:
         assert answer.headers["www-authenticate"] == "Bearer"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("PATCH", f"{V1}/pipelines", {"GET", "HEAD", "POST", "PUT"}),
+        ("PATCH", f"{V1}/trainings/p-1", {"GET", "HEAD", "PUT", "DELETE"}),
+        ("POST", f"{V1}/events", {"GET", "HEAD"}),
+        ("PUT", f"{V1}/watch", {"GET", "HEAD"}),
+        ("POST", f"{V1}/pictures", {"GET", "HEAD"}),
+        ("DELETE", f"{V1}/models", {"GET", "HEAD"}),
+        ("POST", f"{V1}/models/m/aliases/stable", {"PUT"}),
+        ("GET", f"{V1}/pipelines/p:run", {"POST"}),
+        ("PUT", f"{V1}/trainings/p-1:cancel", {"POST"}),
+        ("POST", "/v1/search/", {"GET", "HEAD"}),
+        ("DELETE", "/v1/search/hats", {"GET", "HEAD", "POST"}),
+    ],
+)
+def test_a_method_that_is_not_answered_is_told_every_one_that_is(platform: Platform, method: str, path: str, allowed: set[str]) -> None:
+    platform.pipeline()
+    platform.training("p-1")
+    answer = platform.ask(path, method)
+    is_problem(answer, 405)
+    assert set(answer.headers["allow"].split(", ")) == allowed
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "says"),
+    [
+        ("POST", f"{V1}/pipelines/p:run", {"parameters": {"size": 3}, "parameter": {}}, "parameter: there is no such field"),
+        ("GET", f"{V1}/trainings/p-1/logs/one?follow=maybe", b"", "follow: 'maybe' is neither 1 nor 0"),
+        ("GET", f"{V1}/events?kind=Hat", b"", "kind: there is no kind 'Hat' (the kinds are: Pipeline, Training, Serving)"),
+        ("GET", f"{V1}/pictures?count=some", b"", "count: 'some' is no whole number"),
+        ("PUT", f"{V1}/models/m/aliases/stable", {"version": 1, "rollback": True}, "say which version the alias shall name"),
+        ("PUT", f"{V1}/models/m/aliases/stable", {"version": 1, "expected": "3"}, "expected: Input should be a valid integer"),
+        ("PUT", f"{V1}/models/m/aliases/stable", {"version": 1, "expects": 3}, "expects: Extra inputs are not permitted"),
+        ("PUT", f"{V1}/models/m/aliases/stable", {"version": 0, "reason": 3}, "reason: Input should be a valid string"),
+        ("PUT", f"{V1}/models/m/aliases/stable", {"version": 0, "reason": 3}, "version: Input should be greater than or equal to 1"),
+    ],
+)
+def test_what_is_asked_and_cannot_be_meant_is_refused_and_not_passed_over(
+    platform: Platform, method: str, path: str, body: Any, says: str
+) -> None:
+    platform.pipeline()
+    platform.training("p-1")
+    answer = platform.ask(path, method, body)
+    is_problem(answer, 422)
+    assert says in answer.json["detail"]
+
+
+@pytest.mark.parametrize("version", ["0", "-1", "9" * 5000])
+def test_a_version_that_no_model_can_have_is_not_found(platform: Platform, version: str) -> None:
+    is_problem(platform.ask(f"{V1}/models/m/versions/{version}"), 404)
+
+
+BROWSER = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+
+
+@pytest.mark.parametrize(("path", "root"), [("/nope", "./"), ("/nope/deeper", "../"), ("/trainings/a/b", "../../")])
+def test_where_nothing_is_a_browser_is_shown_a_page_with_a_way_back_and_a_program_a_problem(
+    platform: Platform, path: str, root: str
+) -> None:
+    page = platform.ask(path, headers=BROWSER)
+    assert (page.status, page.headers["content-type"]) == (404, "text/html; charset=utf-8")
+    assert "There is no such page" in page.body.decode()
+    assert f'href="{root}"' in page.body.decode().partition("<main")[2]
+    for accept in ("*/*", "application/json", ""):
+        told = platform.ask(path, headers={"accept": accept})
+        is_problem(told, 404)
+        assert f"Nothing answers at {path}" in told.json["detail"]
+        assert told.headers["vary"] == page.headers["vary"] == "accept"
+
+
+def test_what_the_api_does_not_have_is_a_problem_in_a_browser_too(platform: Platform) -> None:
+    is_problem(platform.ask(f"{V1}/trainings/none", headers=BROWSER), 404)
 
 
 @pytest.mark.parametrize(

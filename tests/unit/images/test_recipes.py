@@ -1,8 +1,10 @@
 """Images are put together from what decides them: the same sources give the same digest from any folder, and one change one layer."""
 
+import io
 import json
 import os
 import shutil
+import tarfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import pytest
 
 from lykeion.adapters.images.build import build, plan
 from lykeion.adapters.images.code import LARGEST, code_content, platform_content
-from lykeion.adapters.images.codecs import GZIP, ZSTD
+from lykeion.adapters.images.codecs import GZIP, ZSTD, unpack
 from lykeion.adapters.images.layers import find, make
 from lykeion.adapters.images.model import ALONE, ModelFile, model_parts
 from lykeion.adapters.images.pyc import Compiler
@@ -43,12 +45,15 @@ def words(folder: Path, under: Foundation, cache: Path):
     return training("words", folder, ("pipeline.yaml",), signatures, under)
 
 
-def published(tmp_path: Path, files: dict[str, bytes], name: str = "photos"):
-    """A version with these files, and the folder where they lie."""
+def published(tmp_path: Path, files: dict[str, bytes], name: str = "photos", programs: tuple[str, ...] = (), empty: tuple[str, ...] = ()):
+    """A version with these files and empty folders, and the folder where they lie."""
     folder = tmp_path / f"content-{name}"
     folder.mkdir(exist_ok=True)
     for path, data in files.items():
         (folder / path).write_bytes(data)
+        (folder / path).chmod(0o755 if path in programs else 0o644)
+    for path in empty:
+        (folder / path).mkdir()
     repository = open_repository((tmp_path / "repository").as_uri())
     manifest = repository.publish(name, folder, lineage={"training": "t-1", "key": "ab"})
     return manifest, repository.path(manifest.model, manifest.version, tmp_path / "downloads")
@@ -200,6 +205,22 @@ def test_a_version_of_many_files_still_fits_into_an_image(store, under, tmp_path
     assert sum(isinstance(part, ModelFile) for part in parts) == ALONE
     built = build(serving(manifest, folder, under), store)
     assert len(built.image.layers) < 100
+
+
+@pytest.mark.parametrize("others", [0, ALONE], ids=["layers of their own", "one layer together"])
+def test_programs_and_empty_folders_of_a_version_are_in_its_image(store, under, tmp_path, others):
+    files = {"s.sh": b"#!/bin/sh", "t": b"text"} | {f"part-{number:03}": bytes(100) for number in range(others)}
+    manifest, folder = published(tmp_path, files, programs=("s.sh",), empty=("assets",))
+    built = build(serving(manifest, folder, under), store)
+    found = {}
+    for layer in built.image.layers:
+        if layer.kind == "model":
+            whole = b"".join(unpack(layer.descriptor.media_type, store.read(layer.descriptor.digest)))
+            with tarfile.open(fileobj=io.BytesIO(whole)) as tar:
+                found |= {entry.name: (entry.isdir(), entry.mode) for entry in tar}
+    assert found["model/s.sh"] == (False, 0o755)
+    assert found["model/t"] == (False, 0o644)
+    assert found["model/assets"] == (True, 0o755)
 
 
 def test_a_plan_says_what_is_there_and_writes_nothing(store, under, tmp_path):

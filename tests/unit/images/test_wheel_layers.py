@@ -259,6 +259,28 @@ def test_the_lock_of_uv_is_read_for_the_platform_of_the_image(tmp_path):
         assert six.requirement == f"six==1.17.0 --hash=sha256:{'1' * 64}"
 
 
+def test_what_the_lock_of_uv_takes_from_a_folder_is_told_at_its_line(tmp_path):
+    (tmp_path / "pyproject.toml").write_text('[project]\nname = "app"\nversion = "1"\nrequires-python = ">=3.11"\n')
+    needed = "".join(f'    {{ name = "{name}" }},\n' for name in ("lib", "plain", "six"))
+    app = f'[[package]]\nname = "app"\nversion = "1"\nsource = {{ virtual = "." }}\ndependencies = [\n{needed}]\n'
+    lib = '[[package]]\nname = "lib"\nversion = "1"\nsource = { editable = "lib" }\n'
+    plain = '[[package]]\nname = "plain"\nversion = "1"\nsource = { directory = "../plain" }\n'
+    six = '[[package]]\nname = "six"\nversion = "1.0"\nsource = { git = "https://x.example/six?rev=1#1111111111111111111111111111111111111111" }\n'
+    text = f'version = 1\nrequires-python = ">=3.11"\n{app}{lib}{plain}{six}'
+    (tmp_path / "uv.lock").write_text(text)
+    with pytest.raises(Invalid) as refused:
+        Requirements(tmp_path / "locks", TARGET).read(tmp_path / "uv.lock")
+    lines = text.splitlines()
+    told = {problem.line: problem for problem in refused.value.problems}
+    editable, folder = (told[lines.index(f"source = {{ {what} }}") + 1] for what in ('editable = "lib"', 'directory = "../plain"'))
+    assert (editable.message, folder.message) == (
+        "lib is a folder here, not a wheel: it has no hash",
+        "../plain is a folder here, not a wheel: it has no hash",
+    )
+    assert "uv build --wheel lib" in editable.remedy
+    assert "six is not pinned" in told[lines.index('name = "six"') + 1].message
+
+
 def test_a_file_that_is_not_there_or_no_text_is_told(tmp_path):
     with pytest.raises(NotFound, match="there is no file"):
         Requirements(tmp_path, TARGET).read(tmp_path / "requirements.lock")

@@ -4,12 +4,14 @@ import os
 import select
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from lykeion.adapters.local.home import Home
 from lykeion.adapters.local.locks import Lock, is_held
+from lykeion.adapters.local.schema import connect
 from lykeion.adapters.local.wake import Bell
 from lykeion.errors import Unavailable
 
@@ -19,6 +21,61 @@ def test_a_home_is_made_with_its_folders_and_closed_to_others(tmp_path: Path) ->
     assert all(folder.is_dir() for folder in (home.outputs, home.partial, home.staging, home.cache, home.models, home.logs, home.documents))
     assert home.root.stat().st_mode & 0o777 == 0o700
     assert Home.at(home.root) == home
+
+
+def mode(path: Path) -> int:
+    return path.stat().st_mode & 0o7777
+
+
+def test_a_home_that_was_there_open_to_others_is_closed_with_its_state(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    for name in ("state.db", "state.db-wal", "mine.txt"):
+        (tmp_path / name).touch()
+        (tmp_path / name).chmod(0o664)
+    (tmp_path / "outputs").mkdir(mode=0o755)
+    home = Home.at(tmp_path)
+    assert (mode(home.root), mode(home.outputs), mode(home.cache)) == (0o700, 0o700, 0o700)
+    assert (mode(home.database), mode(tmp_path / "state.db-wal")) == (0o600, 0o600)
+    assert mode(tmp_path / "mine.txt") == 0o664  # no business of ours, behind a closed door
+    assert home.exposure == ""
+
+
+def test_the_state_is_made_for_its_owner_only_in_whatever_folder(tmp_path: Path) -> None:
+    tmp_path.chmod(0o1777)
+    before = os.umask(0)
+    try:
+        with closing(connect(tmp_path / "state.db")) as database:
+            database.execute("DELETE FROM event")
+            assert {mode(path) for path in tmp_path.glob("state.db*")} == {0o600}
+    finally:
+        os.umask(before)
+
+
+def test_a_folder_for_everybody_stays_one_and_it_is_told(tmp_path: Path) -> None:
+    tmp_path.chmod(0o1777)
+    home = Home.at(tmp_path)
+    assert mode(home.root) == 0o1777
+    assert "(mode 1777), and it is not closed, since it is a folder for everybody" in home.exposure
+    assert mode(home.outputs) == 0o700
+    tmp_path.chmod(0o700)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder to somebody else")
+def test_a_folder_of_somebody_else_stays_as_it_is_and_it_is_told(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    os.chown(tmp_path, 12345, -1)
+    home = Home.at(tmp_path)
+    assert mode(home.root) == 0o755
+    assert "it belongs to another user (12345)" in home.exposure
+
+
+def test_a_link_in_an_open_home_leads_nobody_to_change_what_lies_elsewhere(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").touch()
+    (tmp_path / "elsewhere").chmod(0o644)
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "state.db").symlink_to(tmp_path / "elsewhere")
+    Home.at(tmp_path / "home")
+    assert mode(tmp_path / "elsewhere") == 0o644
 
 
 def test_socket_paths_are_short_wherever_the_home_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

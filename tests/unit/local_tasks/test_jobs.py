@@ -76,7 +76,7 @@ def test_an_exception_without_a_message_is_told_by_its_name():
     ("said", "hopeless"), [({}, False), ({"retryable": True}, False), ({"retryable": False}, True), ({"retryable": 0}, False)]
 )
 def test_what_says_that_it_need_not_be_tried_again_is_hopeless(said, hopeless):
-    assert verdict(1, {"type": "Invalid", "message": "x", **said}, False, None) == Failure("Error", "Invalid: x", hopeless)
+    assert verdict(1, {"type": "Invalid", "message": "x", **said}, False, None) == Failure("Error", "x", hopeless)
 
 
 def test_a_signal_is_told_by_its_name():

@@ -255,7 +255,7 @@ def test_a_folder_that_cannot_be_looked_into_is_not_published_without_what_is_in
 
     def publish() -> str:
         try:
-            return f"published {[one.path for one in payload(where)]}"
+            return f"published {[one.path for one in payload(where)[0]]}"
         except Invalid as refused:
             return str(refused)
 

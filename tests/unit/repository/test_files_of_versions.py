@@ -139,6 +139,6 @@ def test_a_damaged_manifest_is_said_to_be_one(published: Repository, damage: byt
 
 def test_a_manifest_of_a_later_format_is_not_misread(published: Repository) -> None:
     whole = published.store.get("photos/1/manifest.json")
-    published.store.put("photos/1/manifest.json", whole.replace(b'"format": 1', b'"format": 2'))
+    published.store.put("photos/1/manifest.json", whole.replace(b'"format": 1', b'"format": 3'))
     with pytest.raises(Corrupt, match="install a newer one"):
         published.manifest("photos", 1)

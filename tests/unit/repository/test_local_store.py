@@ -1,5 +1,6 @@
 """What only a folder can do wrong."""
 
+import errno
 import os
 import resource
 import signal
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lykeion.errors import Unavailable
+from lykeion.errors import Refused, Unavailable
 from lykeion.repository.local_store import LocalStore
 
 
@@ -79,6 +80,22 @@ def test_a_key_that_runs_through_a_file_is_said_to_be_unusable(tmp_path: Path) -
         with pytest.raises(Unavailable, match="cannot write"):
             write("a/b", b"2")
     assert store.get("a") == b"1"
+
+
+@pytest.mark.parametrize(
+    ("number", "kind"),
+    [(errno.EACCES, Refused), (errno.EROFS, Refused), (errno.EPERM, Refused), (errno.ENOSPC, Unavailable), (errno.EIO, Unavailable)],
+)
+def test_what_will_not_go_better_next_time_is_told_from_what_may_pass(tmp_path: Path, monkeypatch, number: int, kind: type) -> None:
+    def write_all(handle: int, data: bytes) -> None:
+        raise OSError(number, os.strerror(number))
+
+    store = LocalStore(tmp_path)
+    monkeypatch.setattr("lykeion.repository.local_store.write_all", write_all)
+    with pytest.raises(Unavailable, match="cannot write to") as told:
+        store.put("a", b"1")
+    assert type(told.value) is kind
+    assert list(store.list("")) == []
 
 
 def test_a_folder_that_nobody_may_write_to_is_said_to_be_one(tmp_path: Path) -> None:

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lykeion.core.content import FileDigest, digest_of_files
+from lykeion.core.content import FileDigest
 from lykeion.core.models import layer
-from lykeion.core.models.manifest import Claim, Manifest, VersionFile
+from lykeion.core.models.manifest import Claim, Manifest, VersionFile, content_digest
 from lykeion.core.models.names import Selector, check_model, did_you_mean, parse_selector
 from lykeion.errors import Corrupt, Invalid
 
@@ -20,7 +20,7 @@ NOW = datetime(2026, 11, 20, 12, 30, 0, 5, tzinfo=UTC)
 HEX = st.binary(min_size=32, max_size=32).map(bytes.hex)
 NAME = st.text(st.characters(min_codepoint=33, exclude_characters="/\\", exclude_categories=["C"]), min_size=1, max_size=300)
 PATH = NAME.filter(lambda name: name not in (".", ".."))
-FILE = st.builds(VersionFile, PATH, st.integers(0, 1 << 40), HEX, HEX)
+FILE = st.builds(VersionFile, PATH, st.integers(0, 1 << 40), HEX, HEX, st.booleans())
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)
 )
@@ -31,13 +31,15 @@ TIME = st.datetimes(timezones=st.just(UTC), min_value=datetime(1970, 1, 1))
 @st.composite
 def manifests(draw: st.DrawFn) -> Manifest:
     files = draw(st.lists(FILE, unique_by=lambda file: file.path, max_size=5))
+    folders = draw(st.sampled_from([(), ("assets",), ("a/b", "c")]))
     return Manifest(
         model=draw(st.from_regex(r"[a-z]{1,9}", fullmatch=True)),
         version=draw(st.integers(1)),
-        digest=digest_of_files(file.content for file in files),
+        digest=content_digest(files, folders),
         created=draw(TIME),
         files=tuple(files),
-        attached=tuple(draw(st.lists(st.builds(FileDigest, PATH, st.integers(0), HEX), max_size=2))),
+        folders=folders,
+        attached=tuple(draw(st.lists(st.builds(FileDigest, PATH, st.integers(0), HEX, st.just(False)), max_size=2))),
         window=draw(st.none() | st.tuples(st.text(), st.text())),
         metrics=draw(NUMBERS),
         metadata=draw(st.dictionaries(st.text(), JSON)),

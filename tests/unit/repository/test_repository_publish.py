@@ -31,11 +31,11 @@ class DiesAfter:
         if name not in ("put", "create", "upload"):
             return method
 
-        def dying(*args):
+        def dying(*args, **how):
             self.left -= 1
             if self.left < 0:
                 raise KeyboardInterrupt
-            return method(*args)
+            return method(*args, **how)
 
         return dying
 

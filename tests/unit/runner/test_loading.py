@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from lykeion.components.loading import way_out
+
 PROGRAM = """
-import json, sys
+import json, signal, sys  # as the parent of every step has it
 from lykeion.components.loading import load
 reference, folder = sys.argv[1:]
 found = load(reference, folder)
@@ -35,7 +37,7 @@ def test_a_file_is_loaded_with_its_folder_first(tmp_path: Path):
 
 def test_a_file_may_have_the_name_of_a_module_that_is_there(tmp_path: Path):
     (tmp_path / "json.py").write_text(f"{HEAD}@component\ndef f(): return __name__\n")
-    assert load(f"{tmp_path}/json.py:f", tmp_path) == "component_json"
+    assert load(f"{tmp_path}/json.py:f", tmp_path) == "lykeion.components.authored.json"
 
 
 def test_a_module_is_found_in_the_pipelines_folder(tmp_path: Path):
@@ -52,6 +54,47 @@ def test_a_class_of_a_components_file_can_be_pickled_and_read_back(tmp_path: Pat
         f"{HEAD}import pickle\nclass A: x = 5\n@component\ndef f(): return pickle.loads(pickle.dumps(A())).x\n"
     )
     assert load(f"{tmp_path}/report.py:f", tmp_path) == 5
+
+
+NAMES = ["report.py", "train-model.py", "signal.py", "json.py", "v1.2.py", "class.py", "50%.py", "größe.py"]
+WRITES = """
+import base64, multiprocessing, pickle
+class Model: x = 5
+def double(x): return 2 * x
+@component
+def write(): return base64.b64encode(pickle.dumps(Model())).decode()
+@component
+def pool():
+    with multiprocessing.get_context("spawn").Pool(1) as pool: return pool.map(double, [4])
+@component
+def parts(n: int = 3):
+    from concurrent.futures import ProcessPoolExecutor
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool: return list(pool.map(double, range(n)))
+"""
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_class_of_a_file_of_any_name_is_read_by_another_step(tmp_path: Path, name: str):
+    (tmp_path / name).write_text(HEAD + WRITES)
+    written = load(f"{tmp_path}/{name}:write", tmp_path)
+    (tmp_path / "use.py").write_text(
+        f"{HEAD}import base64, pickle\n@component\ndef f(): return pickle.loads(base64.b64decode({written!r})).x\n"
+    )
+    assert load(f"{tmp_path}/use.py:f", tmp_path) == 5
+
+
+@pytest.mark.parametrize(
+    ("name", "function", "expected"), [(each, "pool", [8]) for each in NAMES if each != "json.py"] + [("signal.py", "parts", [0, 2, 4])]
+)
+def test_a_function_of_a_file_of_any_name_runs_in_a_process_that_was_spawned(tmp_path: Path, name: str, function: str, expected: list[int]):
+    (tmp_path / name).write_text(HEAD + WRITES)
+    assert load(f"{tmp_path}/{name}:{function}", tmp_path) == expected
+
+
+def test_a_class_whose_file_is_gone_is_told_by_the_files_name(tmp_path: Path):
+    where = f"{tmp_path}/use.py:f"
+    gone = ModuleNotFoundError("No module named 'lykeion.components.authored.v1%2E2'", name="lykeion.components.authored.v1%2E2")
+    assert way_out(gone, where, str(tmp_path)) == "there is no v1.2.py in the pipeline's folder, nor beside the component's file"
 
 
 @pytest.mark.parametrize("which", ["report.py", "helper.py", "deep/inner.py"])

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lykeion.adapters.volume.seal import seal as seal_volume
 from lykeion.components import runner
 from lykeion.components.runner import FAILED, SUCCEEDED, PartitionStep
 from lykeion.core.pipelines.contract import StepFile
@@ -127,6 +128,44 @@ def test_what_a_component_says_on_purpose_is_told_without_a_traceback_and_not_tr
     said = json.loads((Path(given.staging) / "error.json").read_text())
     assert (said["type"], said["message"], said["retryable"]) == ("Invalid", "the price of a is no number", False)
     assert capfd.readouterr().err == "the price of a is no number\n"
+
+
+@pytest.mark.parametrize(("kind", "again"), [("Refused", False), ("Unavailable", True)])
+def test_a_store_that_says_no_is_not_worth_another_try_and_one_that_does_not_answer_is(file, seal, tmp_path, kind, again):
+    (tmp_path / "mine.py").write_text(
+        f"from lykeion import component\nfrom lykeion.errors import {kind}\n@component\ndef go():\n    raise {kind}('access is denied')\n"
+    )
+    assert runner.run(file("go", outputs=()), seal) == FAILED
+    told = json.loads((tmp_path / "staging" / "error.json").read_text())
+    assert (told["type"], told["message"], told["retryable"]) == (kind, "access is denied", again)
+
+
+def test_what_no_output_can_hold_is_told_in_a_sentence(file, tmp_path, capfd):
+    (tmp_path / "mine.py").write_text(
+        "from lykeion import component, Output\n@component\ndef go(out: Output):\n    (out.path / 'l').symlink_to('x')\n"
+    )
+    assert runner.run(file("go"), lambda folder, step, partition: seal_volume(folder, step, 0.0, partition)) == FAILED
+    told = json.loads((tmp_path / "staging" / "error.json").read_text())
+    assert told["message"].startswith("an output of step s cannot be kept: l is not a regular file: an output holds files and folders only")
+    assert (told["type"], told["retryable"]) == ("Invalid", False)
+    assert "Traceback" not in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("where", "told"), [("in", "an input is read-only: write to an output, or to a copy"), ("out", "copy_function=shutil")]
+)
+def test_writing_to_what_is_read_only_is_told_with_the_way_out(file, seal, tmp_path, where, told):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a").write_text("x")
+    (tmp_path / "in" / "a").chmod(0o444)
+    (tmp_path / "mine.py").write_text(
+        "import shutil\nfrom lykeion import component, Input, Output\n@component\ndef go(given: Input, out: Output):\n"
+        "    shutil.copytree(given.path, out.path / 'copy')\n"
+        f"    path = (given.path if {where!r} == 'in' else out.path / 'copy') / 'a'\n"
+        "    if path.stat().st_mode & 0o222 == 0: raise PermissionError(13, 'Permission denied', str(path))\n"
+    )
+    assert runner.run(file("go", inputs={"given": str(tmp_path / "in")}), seal) == FAILED
+    assert told in json.loads((tmp_path / "staging" / "error.json").read_text())["message"]
 
 
 def test_a_missing_package_is_not_worth_another_try(file, seal, tmp_path):

@@ -2,15 +2,29 @@
 
 import io
 import struct
+import subprocess
+import sys
 import zlib
+from pathlib import Path
 
 import numpy as np
+import pillow_heif
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
-from lykeion.search.picture import MOST_BYTES, PictureError, eight_bits, header, pixels, thumbnail
+from lykeion.search.picture import (
+    LONGEST_MARK,
+    MOST_BYTES,
+    VERDICTS,
+    PictureError,
+    begins_like_a_picture,
+    eight_bits,
+    header,
+    pixels,
+    thumbnail,
+)
 
 SIDE = 32
 
@@ -178,6 +192,133 @@ def test_a_truncated_picture_is_damaged(kind: str) -> None:
     for share in (0.3, 0.6):
         with pytest.raises(PictureError):
             pixels(whole[: int(len(whole) * share)], SIDE)
+
+
+def described(**more: object) -> bytes:
+    """A PNG with metadata before its pixels."""
+    return saved(halves(), "PNG", **more)
+
+
+def text_of(length: int, packed: bool) -> PngImagePlugin.PngInfo:
+    made = PngImagePlugin.PngInfo()
+    made.add_text("comment", "x" * length, zip=packed)
+    return made
+
+
+def chunk(kind: bytes, data: bytes, checksum: int | None = None) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data) if checksum is None else checksum)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        described(pnginfo=text_of(1_200_000, True)),
+        described(pnginfo=text_of(70_000_000, True)),
+        described(icc_profile=b"p" * 1_100_000),
+        described()[:33] + chunk(b"tEXt", b"a\0b", checksum=1) + described()[33:],
+        described()[:33] + chunk(b"pHYs", b"") + described()[33:],
+        described()[:-12] + chunk(b"zTXt", b"c\0\0" + zlib.compress(b"x" * 2_000_000)) + described()[-12:],
+    ],
+    ids=["long text", "very long text", "long profile", "wrong checksum", "empty resolution", "long text after the pixels"],
+)
+def test_metadata_that_is_long_or_damaged_does_not_make_a_png_damaged(data: bytes) -> None:
+    assert header(data) == (64, 48, "image/png")
+    assert is_red_over_blue(data)
+    assert reason_of(data) is None
+
+
+def test_a_png_with_long_metadata_is_upright_and_a_bomb_with_it_stays_refused() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    lying = halves().transpose(Image.Transpose.ROTATE_90)
+    assert is_red_over_blue(saved(lying, "PNG", exif=exif.tobytes(), pnginfo=text_of(1_200_000, True)))
+    bomb = png_that_says(20_000, 20_000)
+    assert "million" in str(reason_of(bomb[:33] + chunk(b"zTXt", b"c\0\0" + zlib.compress(b"x" * 2_000_000)) + bomb[33:]))
+
+
+def blocks(size: tuple[int, int] = (100, 75)) -> Image.Image:
+    """Something to see in every corner."""
+    return Image.fromarray(np.random.default_rng(1).integers(0, 255, (20, 20, 3), np.uint8)).resize(size, Image.Resampling.BICUBIC)
+
+
+JPEGS = {
+    "sequential": saved(blocks(), "JPEG"),
+    "progressive": saved(blocks(), "JPEG", progressive=True),
+    "restarts": saved(blocks(), "JPEG", restart_marker_rows=1),
+    "grey": saved(blocks().convert("L"), "JPEG"),
+    "cmyk": saved(blocks().convert("CMYK"), "JPEG"),
+    "flat": saved(Image.new("RGB", (100, 75), (128, 128, 128)), "JPEG"),
+}
+
+
+@pytest.mark.parametrize("kind", JPEGS)
+@pytest.mark.parametrize("cut", [1, 2])
+def test_a_jpeg_that_lacks_its_end_alone_has_all_its_pixels(kind: str, cut: int) -> None:
+    whole = JPEGS[kind]
+    padded = [] if kind == "flat" else [whole[:-2] + b"\0" * 5000]  # its last pixels are a zero: one cannot tell
+    for data in (whole[:-cut], *padded):
+        assert (pixels(data, SIDE) == pixels(whole, SIDE)).all()
+        assert thumbnail(data, 64) == thumbnail(whole, 64)
+
+
+@settings(max_examples=200, deadline=None)
+@given(kind=st.sampled_from(sorted(JPEGS)), share=st.floats(0, 1), padding=st.sampled_from([0, 1, 600]))
+def test_a_jpeg_cut_anywhere_is_the_whole_picture_or_damaged(kind: str, share: float, padding: int) -> None:
+    """Where a block at most is guessed at, nobody sees it."""
+    whole = JPEGS[kind]
+    start = whole.index(b"\xff\xda") + 14
+    data = whole[: start + int(share * (len(whole) - start))] + b"\0" * padding
+    try:
+        found = pixels(data, SIDE)
+    except PictureError as refused:
+        assert refused.kind == "damaged"  # noqa: PT017  # both ways are sound
+    else:
+        assert (np.abs(found.astype(int) - pixels(whole, SIDE)) > 2).any(axis=2).sum() <= 16
+
+
+def test_what_follows_the_end_of_a_jpeg_does_not_matter() -> None:
+    whole = JPEGS["sequential"]
+    assert (pixels(whole + b"trailer" * 50, SIDE) == pixels(whole, SIDE)).all()
+
+
+def heic(turned: int = 1) -> bytes:
+    exif = Image.Exif()
+    exif[0x0112] = turned
+    made = io.BytesIO()
+    picture = halves() if turned == 1 else halves().transpose(Image.Transpose.ROTATE_90)
+    pillow_heif.from_pillow(picture).save(made, quality=90, exif=exif.tobytes())
+    return made.getvalue()
+
+
+@pytest.mark.parametrize("turned", [1, 6])
+def test_a_heic_picture_is_read_upright(turned: int) -> None:
+    assert header(heic(turned)) == (64, 48, "image/heic")
+    assert is_red_over_blue(heic(turned))
+
+
+def test_without_its_package_a_heic_picture_is_told_with_the_way_to_it_and_remembered_apart(tmp_path: Path) -> None:
+    (tmp_path / "phone.heic").write_bytes(heic())
+    code = (
+        "import sys; sys.modules['pillow_heif'] = None\n"
+        "from lykeion.search.picture import PictureError, VERDICTS, header\n"
+        "try: header(open(sys.argv[1], 'rb').read())\n"
+        "except PictureError as error: print(VERDICTS, error.kind, error.reason)"
+    )
+    run = subprocess.run([sys.executable, "-c", code, tmp_path / "phone.heic"], capture_output=True, text=True, check=True)
+    verdicts, kind, reason = run.stdout.split(" ", 2)
+    assert (verdicts, kind) == (VERDICTS.removesuffix("-heic"), "unsupported")
+    assert "pip install 'lykeion[heic]'" in reason
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "AVIF"])
+def test_a_picture_is_told_by_how_it_begins(kind: str) -> None:
+    assert begins_like_a_picture(saved(halves(), kind)[:LONGEST_MARK])
+    assert begins_like_a_picture(heic()[:LONGEST_MARK])
+
+
+@pytest.mark.parametrize("start", [b"", b"BM", b"BMW is a car, and so are others", b"RIFF....WAVE", b"\0\0\0 ftypmp42", b"<svg", b"%PDF"])
+def test_what_begins_otherwise_is_no_picture(start: bytes) -> None:
+    assert not begins_like_a_picture(start)
 
 
 def test_a_hundred_megapixels_are_refused_by_their_header_alone() -> None:

@@ -76,6 +76,13 @@ def test_many_copies_of_one_picture_are_one_cell() -> None:
     assert np.isfinite(space.projection).all()
 
 
+def test_however_often_the_few_different_pictures_occur_each_has_a_direction() -> None:
+    raw = np.repeat(pictures(3), FEWEST, axis=0)
+    space = fit(EXTRACTOR, raw, 16, 0.5)
+    assert (space.dimension, space.power) == (1280, 0)
+    assert np.allclose(np.linalg.norm(space.project(raw[:: FEWEST // 2]), axis=1), 1, atol=1e-3)
+
+
 def test_no_picture_is_an_error_that_says_where_to_look() -> None:
     with pytest.raises(Invalid, match="quarantine"):
         fit(EXTRACTOR, np.empty((0, 1280), np.float16), 16, 0.5)

@@ -26,6 +26,7 @@ def test_hits_come_out_of_a_message_as_they_went_in(given_hits):
 
 
 def test_an_item_always_has_the_promised_keys_and_no_column_takes_their_place():
+    assert item(ItemHit("a", 1.0, PICTURE, {}), "/lykeion")["picture"] == f"/lykeion/v1/pictures/{PICTURE}"
     shown = item(ItemHit("a", 1.0002, PICTURE, {"colour": "red", "score": 7, "id": "b", "picture": "x"}))
     assert list(shown) == ["id", "score", "title", "category", "price", "status", "picture", "colour"]
     assert (shown["id"], shown["score"], shown["picture"], shown["title"]) == ("a", 1.0, f"/v1/pictures/{PICTURE}", None)

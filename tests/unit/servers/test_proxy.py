@@ -66,6 +66,17 @@ def test_the_answer_of_several_servers_is_that_of_a_naive_search_through_all(sho
     assert [(one["version"], one["answered"]) for one in answer["indexes"]] == [(number + 1, True) for number in sorted(chosen)]
 
 
+def test_pictures_are_told_below_the_prefix_that_the_gateway_names(shops, servers, tmp_path):
+    async def story(photos):
+        photos.write(cover_of(shops.first, servers))
+        await photos.covers.follow()
+        return await photos.post({"vector": vector(1)}, "k=2", **{"x-forwarded-prefix": "/lykeion"})
+
+    pictures = [one["picture"] for one in within(tmp_path, shops.volume, story).json["items"]]
+    assert len(pictures) == 2
+    assert all(one.startswith("/lykeion/v1/pictures/") for one in pictures)
+
+
 def test_pages_over_several_servers_show_every_item_once(shops, servers, tmp_path):
     async def story(photos):
         photos.write(cover_of(shops.first, servers))
@@ -182,6 +193,7 @@ def test_what_cannot_be_answered_is_a_problem_that_says_what_to_do(shops, tmp_pa
     assert set(answer.json) == {"type", "title", "status", "detail", "request_id"}
     assert says in answer.json["detail"]
     assert ("retry-after" in answer.headers) == (status == 503)
+    assert answer.headers.get("allow") == ("GET, HEAD, POST" if status == 405 else None)
 
 
 def test_no_more_of_a_body_that_is_too_large_is_read_than_a_client_needs_to_see_the_answer(shops, tmp_path, monkeypatch):
@@ -247,6 +259,27 @@ def test_a_picture_of_which_nothing_can_be_told_is_refused(shops, servers, tmp_p
 
     answer = within(tmp_path, shops.volume, story)
     assert (answer.status, "of one colour" in answer.json["detail"]) == (422, True)
+
+
+@pytest.mark.parametrize(
+    ("data", "status", "title", "remedy"),
+    [
+        (b"hello", 415, "This file is not a picture we can read", "Try a JPEG or PNG photo (not a picture"),
+        (b"<!doctype html>", 415, "This file is not a picture we can read", "Try a JPEG or PNG photo (an HTML page"),
+        (b"<svg/>", 415, "This file is not a picture we can read", "Try a JPEG or PNG photo (an SVG drawing"),
+        (b"", 400, "This file is empty", "Choose the photo again ("),
+        (b"BM" + b"\0" * 200, 422, "This picture cannot be used", "Try another photo"),
+    ],
+)
+def test_a_shopper_whose_file_is_no_picture_is_told_so_and_what_to_try(shops, servers, tmp_path, data, status, title, remedy):
+    async def story(photos):
+        photos.write(cover_of(shops.first, servers[:1]))
+        await photos.covers.follow()
+        return await photos.request("POST", parts=[data], headers={"content-type": "image/jpeg"})
+
+    answer = within(tmp_path, shops.volume, story)
+    assert (answer.status, answer.json["title"]) == (status, title), answer.json
+    assert answer.json["detail"].startswith(remedy)
 
 
 def test_answers_are_counted_by_their_status(shops, servers, tmp_path):

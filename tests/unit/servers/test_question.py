@@ -35,6 +35,7 @@ def test_k_filters_and_the_next_page_are_read_from_the_url():
     query = f"k=3&filter=category:shoes&filter=price:%3C5000&next={next_token(20)}".encode()
     assert paging_of(query) == Paging(3, 20, ("category:shoes", "price:<5000"))
     assert paging_of(b"collapse=0.98") == Paging(collapse=0.98)
+    assert paging_of("filter=colour:röt".encode()) == paging_of(b"filter=colour:r%C3%B6t") == Paging(filters=("colour:röt",))
 
 
 @pytest.mark.parametrize(
@@ -46,7 +47,11 @@ def test_k_filters_and_the_next_page_are_read_from_the_url():
         (b"k=99999999999999999999", "write a whole number"),
         (b"k=ten", "write a whole number"),
         (b"k=", "write a whole number"),
-        (b"k=\xd9\xa3", "cannot be read"),
+        (b"k=\xd9\xa3", "write a whole number"),
+        (b"filter=colour:r\xf6t", "filter is not UTF-8"),
+        (b"filter=colour:r%F6t", "filter is not UTF-8"),
+        (b"next=%F0%28%8C", "next is not UTF-8"),
+        (b"f\xf6lter=a:b", "did you mean 'filter'?"),
         (b"k=%D9%A3", "write a whole number"),
         (b"filtre=a:b", "did you mean 'filter'?"),
         (b"page=2", "use k, filter, next, collapse"),

@@ -1,13 +1,16 @@
 """Which steps a run needs, and what they are given."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lykeion.core.pipelines.begin import NOT_NEEDED, needed, unknown_steps
 from lykeion.core.pipelines.graph import order
 from lykeion.core.pipelines.inputs import Blocked, Inputs, Waiting, gather
+from lykeion.core.pipelines.signature import ParameterSignature, Signature
 from lykeion.core.resources import StepStatus
-from lykeion.core.values import ModelVersion
+from lykeion.core.resources.metadata import SOURCE_FILE
+from lykeion.core.values import Child, ModelVersion
 from lykeion.testing.builders import NOON, pipeline, training
 from lykeion.testing.engine import InstantEngine
 
@@ -156,3 +159,19 @@ def test_an_empty_fingerprint_fails_its_step():
     over = engine.run(training(one, known=known))
     assert over.status.phase == "Failed"
     assert "fingerprint is empty" in over.status.conditions[0].message
+
+
+@pytest.mark.parametrize(
+    ("parameters", "told"),
+    [
+        ({"listings": "/shop.csv"}, "looking at what it reads: uri: there is no file (uri is the parameter listings: -p listings=…)"),
+        ({}, "looking at what it reads: uri: there is no file (uri is '/shop.csv' in /p.yaml, step a)"),
+    ],
+)
+def test_where_what_a_step_reads_is_not_there_the_parameter_and_the_place_are_told(engine, parameters, told):
+    spec = pipeline({"name": "a", "with": {"uri": "/shop.csv"}})
+    known = {"work:a": Signature("work:a", outputs={"out": ""}, fingerprint=True, parameters={"uri": ParameterSignature("uri")})}
+    begun = training(spec, known=known, parameters=parameters)
+    begun = begun.model_copy(update={"metadata": begun.metadata.model_copy(update={"annotations": {SOURCE_FILE: "/p.yaml"}})})
+    engine.outcome = lambda task, now: Child(task.name, "Task", "Failed", reason="Error", message="uri: there is no file")
+    assert engine.run(begun).status.steps[0].message == told

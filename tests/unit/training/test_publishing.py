@@ -15,17 +15,26 @@ from lykeion.testing.engine import InstantEngine, succeeded
 TWO = pipeline({"name": "a"}, {"name": "b"}, publish=[{"output": "b.out", "model": "second"}, {"output": "a.out", "model": "first"}])
 
 
-def failing(times: int):
+def failing(times: int, *, hopeless: bool = False):
     """The first `times` attempts to publish fail."""
     left = [times]
 
     def outcome(task, now):
         if task.steps[0].step.startswith("publish") and left[0]:
             left[0] -= 1
-            return Child(task.name, "Task", "Failed", reason="Error", message="the store does not answer", started=now, finished=now)
+            told = "the store does not answer"
+            return Child(task.name, "Task", "Failed", "Error", told, hopeless=hopeless, started=now, finished=now)
         return succeeded(task, now)
 
     return outcome
+
+
+def test_a_version_says_under_which_gate_it_was_published():
+    engine = InstantEngine()
+    gated = pipeline({"name": "a"}, publish=[{"output": "a.out", "model": "m", "requires": "1 > 0"}, {"output": "a.out", "model": "n"}])
+    engine.run(training(gated))
+    told = {task.steps[0].parameters["model"]: task.steps[0].parameters["lineage"] for task in engine.started if task.imports}
+    assert (told["m"]["requires"], told["n"]["requires"]) == ("1 > 0", "")
 
 
 def test_things_are_published_one_after_the_other_in_the_order_of_the_file():
@@ -47,6 +56,14 @@ def test_a_store_that_does_not_answer_is_asked_again_after_a_pause(times, phase,
     if phase == "Failed":
         assert over.status.conditions[0].message == "publishing b.out as second: the store does not answer"
         assert over.status.published == ()
+
+
+def test_a_store_that_says_no_is_not_asked_again():
+    engine = InstantEngine(failing(9, hopeless=True))
+    over = engine.run(training(TWO))
+    assert over.status.phase == "Failed"
+    assert engine.ran().count("publish-second") == 1
+    assert engine.now == NOON
 
 
 def test_a_pause_that_is_over_is_over_however_late_we_look():

@@ -83,6 +83,13 @@ def test_the_digest_is_that_of_all_files_below_the_output(outputs, partitions, c
     assert result.outputs["out"] == digest_of_files(file.digest for file in seal_output(str(home / "copy")))
 
 
+def test_a_partition_that_made_nothing_is_an_empty_folder_of_the_whole(outputs, partitions, make_sealed):
+    partitions.commit(*make_sealed({"out/a.txt": "x"}, partition=0, count=2))
+    partitions.commit(*make_sealed({}, partition=1, count=2))
+    assert partitions.publish(KEY, range(2)) == outputs.find(KEY) is not None
+    assert sorted(path.name for path in outputs.path(KEY, "out").iterdir()) == ["part-00000", "part-00001"]
+
+
 @pytest.mark.parametrize("moved", range(COUNT + 1))
 def test_a_crash_while_the_whole_is_put_together_loses_nothing(monkeypatch, outputs, partitions, commit, moved):
     commit(*range(COUNT))

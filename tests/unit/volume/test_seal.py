@@ -2,6 +2,7 @@
 
 import os
 import stat
+import subprocess
 from hashlib import sha256
 from pathlib import Path
 
@@ -35,6 +36,44 @@ def test_the_digest_of_an_output_does_not_depend_on_what_it_is_called_or_when_it
     assert first.digests()["out"] == digest_of_files(
         [FileDigest("a.txt", 1, sha256(b"1").hexdigest()), FileDigest("deep/b.txt", 1, sha256(b"2").hexdigest())]
     )
+
+
+def test_the_digest_of_an_output_without_programs_and_empty_folders_stays_what_it_always_was(make_sealed):
+    _, manifest = make_sealed({"out/a.txt": "1", "out/deep/b.txt": "2"})
+    assert manifest.digests() == {"out": "sha256:e0fcde0ff343620ea2f15eb8f38ab39eb8f3d5a3fac2a46284ab59c4a7aaecf5"}
+
+
+def test_a_program_stays_one_and_is_other_content_than_the_same_text(make_sealed, tmp_path: Path):
+    for name in ("text", "program"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "s.sh").write_text("#!/bin/sh\necho it ran\n")
+    (tmp_path / "program" / "s.sh").chmod(0o755)
+    text, program = (seal_output(str(tmp_path / name)) for name in ("text", "program"))
+    assert stat.S_IMODE((tmp_path / "program" / "s.sh").stat().st_mode) == 0o555
+    assert subprocess.run([tmp_path / "program" / "s.sh"], capture_output=True, text=True, check=True).stdout == "it ran\n"
+    assert digest_of_files(file.digest for file in text) != digest_of_files(file.digest for file in program)
+    assert verify_output(str(tmp_path / "program"), program) == program
+
+
+def test_an_empty_folder_is_part_of_an_output(make_sealed, tmp_path: Path):
+    (tmp_path / "assets" / "icons").mkdir(parents=True)
+    (tmp_path / "a.txt").write_text("1")
+    sealed = seal_output(str(tmp_path))
+    assert [file.path for file in sealed] == ["a.txt", "assets/icons/"]
+    assert digest_of_files(file.digest for file in sealed) != digest_of_files(file.digest for file in sealed[:1])
+    assert verify_output(str(tmp_path), sealed) == sealed
+    (tmp_path / "assets" / "icons").rmdir()
+    assert verify_output(str(tmp_path), sealed) is None
+
+
+def test_what_an_earlier_version_sealed_without_its_empty_folders_is_still_whole(make_sealed):
+    folder, manifest = make_sealed({"out/a.txt": "hello"})
+    (folder / "out" / "assets").mkdir()
+    (folder / "manifest.json").write_text(manifest.to_json().replace('"format":2', '"format":1').replace(",false]", "]"))
+    earlier = read_manifest(str(folder))
+    assert earlier is not None
+    assert earlier.digests() == manifest.digests()
+    assert verify(str(folder), earlier) is earlier
 
 
 def test_an_output_without_files_is_an_output(make_sealed):
@@ -79,16 +118,20 @@ def test_a_step_that_made_no_such_output_is_not_sealed(tmp_path: Path):
 
 
 @settings(deadline=None, max_examples=50)
-@given(st.dictionaries(names, st.binary(max_size=20), max_size=5))
-def test_every_set_of_files_verifies_after_sealing_and_after_a_round_trip(tmp_path_factory, files):
+@given(st.dictionaries(names, st.tuples(st.binary(max_size=20), st.sampled_from([0o644, 0o755])), max_size=5), st.sets(names, max_size=2))
+def test_every_set_of_files_and_folders_verifies_after_sealing_and_after_a_round_trip(tmp_path_factory, files, empty):
     folder = tmp_path_factory.mktemp("sealed")
     (folder / "out").mkdir()
-    for name, data in files.items():
+    for name, (data, mode) in files.items():
         (folder / "out" / name).write_bytes(data)
+        (folder / "out" / name).chmod(mode)
+    for name in empty - files.keys():
+        (folder / "out" / name).mkdir()
     seal(str(folder), StepFile("s", "m:f", KEY, outputs=("out",)), 0.0)
     manifest = read_manifest(str(folder))
     assert manifest is not None
-    assert {file.path for file in manifest.outputs["out"]} == set(files)
+    expected = {name: mode == 0o755 for name, (_, mode) in files.items()} | {f"{name}/": False for name in empty - files.keys()}
+    assert {file.path: file.executable for file in manifest.outputs["out"]} == expected
     assert verify(str(folder), manifest) is manifest
     assert Manifest.from_json(manifest.to_json()) == manifest
 
@@ -120,7 +163,7 @@ def test_the_whole_of_partitions_sums_metrics_and_does_not_depend_on_their_order
         lambda text: "",
         lambda text: "[]",
         lambda text: '{"format": 2}',
-        lambda text: text.replace('"format":1', '"format":9'),
+        lambda text: text.replace('"format":2', '"format":9'),
         lambda text: text.replace("a.txt", "b.txt"),
         lambda text: text.replace('"key"', '"kee"'),
     ],
@@ -146,8 +189,10 @@ def overwrite(file: Path) -> None:
         lambda file: os.truncate(file, 2),
         lambda file: (file.rename(file.with_name("x")), file.symlink_to("x")),
         lambda file: (file.unlink(), file.mkdir()),
+        lambda file: file.chmod(0o555),
+        lambda file: file.with_name("assets").mkdir(),
     ],
-    ids=["bytes", "removed", "renamed", "added", "truncated", "link", "folder"],
+    ids=["bytes", "removed", "renamed", "added", "truncated", "link", "folder", "program", "empty"],
 )
 def test_every_change_of_an_output_is_found(make_sealed, touch):
     folder, manifest = make_sealed({"out/a.txt": "hello"})

@@ -19,7 +19,7 @@ from lykeion.adapters.images.caches import touched
 from lykeion.adapters.images.own_packages import installed_versions, own_requirements
 from lykeion.adapters.images.uv import for_target, uv
 from lykeion.core.content import digest_of_value
-from lykeion.core.images.locks import Lock, from_pylock, options_of, parse_lock, secrets, together
+from lykeion.core.images.locks import Lock, from_pylock, in_uv_lock, options_of, parse_lock, secrets, together
 from lykeion.core.images.wheels import Target
 from lykeion.errors import Invalid, NotFound, Problem, Unavailable
 
@@ -58,7 +58,10 @@ class Requirements:
             return self.read(file.with_name("uv.lock"))
         if file.name == "uv.lock":
             exported = self._kept([text, *texts(file.with_name("pyproject.toml"))], EXPORT, "", file.parent)
-            found = parse_lock(exported, self.target, str(file))
+            try:
+                found = parse_lock(exported, self.target, str(file))
+            except Invalid as error:
+                raise Invalid([in_uv_lock(problem, text) for problem in error.problems]) from error
         elif file.name == "pyproject.toml" or file.suffix == ".in":
             found = self._resolved(file.name, [text], [], str(file.parent))
         else:
@@ -73,7 +76,7 @@ class Requirements:
         self.cache.mkdir(parents=True, exist_ok=True)
         name.write_text(given)
         told = self._kept([*lines, given], [*arguments, "--constraints", str(name)], "\n".join(lines) if source == "-" else "", folder)
-        return resolved(told)
+        return resolved(told, folder)
 
     def _kept(self, decided_by: Sequence[str], arguments: Sequence[str], given: str, folder: str | Path) -> str:
         """What uv says, or what it said before to the same."""
@@ -96,9 +99,9 @@ class Requirements:
 
 
 @lru_cache(maxsize=8)
-def resolved(told: str) -> Lock:
+def resolved(told: str, folder: str) -> Lock:
     """What uv writes down; reading it takes as long as all else that a finished image asks."""
-    return from_pylock(tomllib.loads(told).get("packages", []))
+    return from_pylock(tomllib.loads(told).get("packages", []), folder)
 
 
 def texts(file: Path) -> Iterator[str]:

@@ -110,7 +110,7 @@ class Collector:
             return self.swept(plan)
 
     def swept(self, plan: Plan) -> Freed:
-        lock = Lock(self.home.locks / STEPS, "lykeion gc")
+        lock = Lock(self.home.locks / STEPS, "lykeion gc", moves="")
         idle = lock.try_acquire()
         try:
             removed = self.remove(plan, idle)
@@ -126,7 +126,8 @@ class Collector:
             return 0, 0
         keep = refs.pictures | {thing.name for thing in things if thing.kind == "picture"}
         features = [self.home.root / thing.path for thing in things if thing.kind == "features"]
-        folders = [self.home.cache / "picture-facts", *features, *(folder / "refused" for folder in features)]
+        verdicts = [self.home.cache / "picture-facts", *(folder / "refused" for folder in features)]
+        folders = [*features, *verdicts, *(version for folder in verdicts for version in sorted(folder.glob("*/")))]
         freed = [self.compact(folder, keep, dry_run) for folder in folders]
         return sum(rows for rows, _ in freed), sum(size for _, size in freed)
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from lykeion.adapters.containers.chosen import Containers
 from lykeion.adapters.local.containment import tokened
-from lykeion.adapters.local.home import Home
+from lykeion.adapters.local.home import CLOSE_IT, Home
 from lykeion.adapters.local.locks import holder, is_held
 from lykeion.adapters.local.memory import V1, V2, makeable
 from lykeion.adapters.local.services import TOKEN
@@ -36,7 +36,7 @@ EXTRAS = {
     "serve": ("starlette", "uvicorn", "prometheus_client", "msgspec"),
     "search": ("numpy", "pyarrow", "faiss", "onnxruntime", "grpc", "PIL"),
     "learn": ("numpy", "pyarrow", "sklearn", "skops"),
-    "images": ("urllib3", "zstandard", "cryptography", "packaging", "uv"),
+    "images": ("urllib3", "zstandard", "cryptography", "uv"),
 }
 
 
@@ -56,6 +56,7 @@ def check_all(home: Home, port: int, resources: Resources, serving: bool = False
         python,
         packages,
         lambda: folder(home),
+        lambda: privacy(home),
         lambda: room(home),
         limits,
         lambda: memory_limits(home),
@@ -104,6 +105,10 @@ def folder(home: Home) -> Iterator[Check]:
         with suppress(OSError):
             probe.unlink(missing_ok=True)
             probe.with_suffix(".renamed").unlink(missing_ok=True)
+
+
+def privacy(home: Home) -> Iterator[Check]:
+    yield Check("privacy", not home.exposure, home.exposure or "the home is closed to other users", CLOSE_IT)
 
 
 def room(home: Home) -> Iterator[Check]:
@@ -219,7 +224,7 @@ def outputs(home: Home) -> Iterator[Check]:
         if size + more > SAMPLE_BYTES:
             continue
         looked, size = looked + 1, size + more
-        if manifest is None or not all(is_intact(path, file.sha256) for path, file in files):
+        if manifest is None or not all(is_intact(path, file.sha256) for path, file in files if file.sha256):
             damaged.append(key.name)
     detail = f"damaged: {', '.join(damaged)}" if damaged else f"the newest {looked} are whole ({size / 2**20:.0f} MiB read)"
     remedy = "they are made anew when next asked for; look at the disk's own log (dmesg, smartctl)"

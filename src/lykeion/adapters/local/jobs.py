@@ -13,7 +13,9 @@ from lykeion.adapters.local.memory import Group
 from lykeion.adapters.local.parents import Parent
 from lykeion.core.pipelines.contract import PROGRESS_FILE, StepFile
 from lykeion.core.values import Child, StepResult, Task
+from lykeion.errors import LykeionError
 
+OURS = frozenset({"LykeionError", *(kind.__name__ for kind in LykeionError.__subclasses__())})  # their text says all there is to say
 DISK_FULL_CODE = ENOSPC  # a step's exit code where it found no room, not even for error.json
 TAIL_LINES, TAIL_BYTES = 20, 2048
 
@@ -151,8 +153,8 @@ def verdict(code: int | None, error: Mapping[str, Any], ran_out: bool, doomed: F
     if code == DISK_FULL_CODE:
         return Failure("DiskFull", "there is no room left on the volume: `lykeion gc` frees what no run needs")
     if error:
-        message = str(error.get("message", ""))
-        told = f"{error.get('type')}: {message}" if message else str(error.get("type"))
+        kind, message = str(error.get("type")), str(error.get("message", ""))
+        told = message if message and kind in OURS else f"{kind}: {message}" if message else kind
         return Failure("Error", told, hopeless=error.get("retryable") is False)
     if code < 0:
         return Failure("Killed", f"something outside Lykeion ended it with {Signals(-code).name}")

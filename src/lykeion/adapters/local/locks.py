@@ -4,9 +4,11 @@ import fcntl
 import json
 import os
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from lykeion.errors import Unavailable
 
@@ -14,10 +16,13 @@ INSTANT = 0.1  # seconds
 
 
 class Lock:
-    """`with Lock(path, "lykeion up"):` — only one process at a time. The file stays: removing it would let two hold "it"."""
+    """`with Lock(path, "lykeion up"):` — only one process at a time. The file stays: removing it would let two hold "it".
 
-    def __init__(self, path: Path, what: str) -> None:
-        self.path, self.what = path, what
+    `notes` can be read by others while it is held (`noted`).
+    """
+
+    def __init__(self, path: Path, what: str, **notes: str) -> None:
+        self.path, self.what, self.notes = path, what, notes
         self.descriptor = -1
 
     @property
@@ -49,7 +54,7 @@ class Lock:
             return False
         with suppress(OSError):  # a full disk: it is held all the same, only nobody can read by whom
             os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, json.dumps({"pid": os.getpid(), "what": self.what}).encode(), 0)
+            os.pwrite(descriptor, json.dumps({**self.notes, "pid": os.getpid(), "what": self.what}).encode(), 0)
         self.descriptor = descriptor
         return True
 
@@ -69,11 +74,17 @@ class Lock:
 
 def holder(path: Path) -> str:
     """Who wrote itself into a lock file: "lykeion up (process 123)"."""
+    said = noted(path)
+    return f"{said['what']} (process {said['pid']})" if said.keys() >= {"what", "pid"} else "another process"
+
+
+def noted(path: Path) -> Mapping[str, Any]:
+    """What the holder of a lock wrote into it; empty where that cannot be read."""
     try:
         said = json.loads(path.read_text())
-        return f"{said['what']} (process {said['pid']})"
-    except (OSError, ValueError, KeyError, TypeError):
-        return "another process"
+    except (OSError, ValueError):
+        return {}
+    return said if isinstance(said, dict) else {}
 
 
 def is_held(path: Path) -> bool:

@@ -1,7 +1,9 @@
 """The tables of state.db, and how a connection to them is opened."""
 
+import os
 import sqlite3
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from lykeion.errors import Corrupt, Unavailable
@@ -46,6 +48,9 @@ CREATE INDEX event_seen ON event (seen);
 
 def connect(path: Path) -> sqlite3.Connection:
     """A connection with the tables in place. Raises Unavailable where the file cannot be opened, Corrupt where it is no database."""
+    if not path.exists():  # one that is open already may not be opened and closed: that would let go of its locks
+        with suppress(OSError):  # SQLite says what is wrong
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
     try:
         database = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
         write_ahead(database)

@@ -21,6 +21,7 @@ from lykeion.adapters.containers.launch import scratch_of
 from lykeion.adapters.local import attempts
 from lykeion.adapters.local.attempts import Attempt, Staging
 from lykeion.adapters.local.containment import HOME_TOKEN, kill_tokened
+from lykeion.adapters.local.driver import ALL, TASKS
 from lykeion.adapters.local.jobs import Failure, Job, Worker, partition_count, publishes, shares, tail, verdict, volume_failed
 from lykeion.adapters.local.locks import Lock
 from lykeion.adapters.local.memory import Groups
@@ -71,6 +72,8 @@ class Tasks:
         secrets: Callable[[str, str], str] = no_secrets,
         containers: Callable[[], str] = no_containers,
         outputs: DirectoryOutputs | None = None,
+        who: str = "an engine that runs steps",
+        moves: str = ALL,
     ) -> None:
         self.home = home.resolve()
         self.slots = slots or len(os.sched_getaffinity(0))
@@ -78,7 +81,7 @@ class Tasks:
         self.partitions = Partitions(self.home, self.outputs)
         self._secrets = secrets
         self._containers = containers
-        self._lock = Lock(self.home / "locks" / "tasks", "an engine that runs steps")
+        self._lock = Lock(self.home / "locks" / TASKS, who, moves=moves)
         self._lock.acquire()
         self._groups = Groups(self.home)
         self._marks = self.home / MARKS

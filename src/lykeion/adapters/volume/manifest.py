@@ -9,15 +9,16 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from lykeion.core.content import FileDigest, digest_of_files
+from lykeion.core.content import FileDigest, digest_of_files, empty_folder
 from lykeion.core.values import StepResult
 
 MANIFEST_FILE = "manifest.json"
-FORMAT = 1
+FORMAT = 2
+FORMATS = (1, FORMAT)  # 1 names no empty folders
 
 
 class SealedFile(NamedTuple):
-    """One file of an output, as it was when it was sealed. Times in ns."""
+    """One file of an output, as it was when it was sealed. Times in ns. A folder without anything in it: `content.empty_folder`."""
 
     path: str
     size: int
@@ -25,10 +26,20 @@ class SealedFile(NamedTuple):
     inode: int
     mtime: int
     ctime: int
+    executable: bool = False
 
     @property
     def digest(self) -> FileDigest:
-        return FileDigest(self.path, self.size, self.sha256)
+        return FileDigest(self.path, self.size, self.sha256, self.executable)
+
+    @property
+    def stat(self) -> tuple[int, int, int]:
+        return self.inode, self.mtime, self.ctime
+
+    @staticmethod
+    def folder(path: str) -> "SealedFile":
+        """A folder without anything in it, whose stat says nothing."""
+        return SealedFile(*empty_folder(path)[:3], 0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +60,7 @@ class Manifest:
     created: float = 0.0
     partition: int | None = None
     partition_count: int = 0
+    format: int = FORMAT
 
     def digests(self) -> dict[str, str]:
         """The content digest of each output."""
@@ -70,14 +82,14 @@ class Manifest:
         plain = {name: getattr(self, name) for name in self.__slots__ if name != "outputs"}
         digests = self.digests()
         outputs = {name: {"digest": digests[name], "files": files} for name, files in self.outputs.items()}
-        return json.dumps({"format": FORMAT, **plain, "outputs": outputs}, separators=(",", ":"))
+        return json.dumps({**plain, "outputs": outputs}, separators=(",", ":"))
 
     @staticmethod
     def from_json(text: str | bytes) -> "Manifest":
         """Raises ValueError where it is no manifest, or its digests are not those of its files."""
         try:
             raw = json.loads(text)
-            if raw.pop("format") != FORMAT:
+            if raw["format"] not in FORMATS:
                 raise ValueError("a manifest of another format")
             outputs = {name: tuple(SealedFile(*file) for file in given["files"]) for name, given in raw["outputs"].items()}
             stated = {name: given["digest"] for name, given in raw["outputs"].items()}
@@ -106,7 +118,7 @@ def whole(parts: Iterable[Manifest]) -> Manifest:
         result.update(part.result)
         for name, files in part.outputs.items():
             folder = partition_folder(part.partition or 0)
-            outputs[name] += [file._replace(path=f"{folder}/{file.path}") for file in files]
+            outputs[name] += [file._replace(path=f"{folder}/{file.path}") for file in files] or [SealedFile.folder(folder)]
     return replace(
         ordered[0],
         outputs={name: tuple(files) for name, files in outputs.items()},
@@ -116,4 +128,5 @@ def whole(parts: Iterable[Manifest]) -> Manifest:
         started=min(part.started for part in ordered),
         created=max(part.created for part in ordered),
         partition=None,
+        format=min(part.format for part in ordered),
     )

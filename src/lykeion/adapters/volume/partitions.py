@@ -31,7 +31,7 @@ class Partitions:
 
     def commit(self, folder: str, manifest: Manifest) -> None:
         """Keep a sealed partition. Raises Corrupt where it changed since it was sealed, OSError. The first one of a partition stays."""
-        if not all(verify_output(f"{folder}/{name}", files) is not None for name, files in manifest.outputs.items()):
+        if not all(verify_output(f"{folder}/{name}", files, manifest.format) is not None for name, files in manifest.outputs.items()):
             raise Corrupt(f"step {manifest.step}: files of partition {manifest.partition} changed after the component had returned")
         number = manifest.partition or 0
         target = f"{self._folder}/{manifest.key}/{partition_folder(number)}"
@@ -96,6 +96,6 @@ class Partitions:
             return None
         for name, files in manifest.outputs.items():
             places = (f"{self._folder}/{key}/{part}/{name}", f"{self._folder}/{key}/{WHOLE}/{name}/{part}")
-            if all(verify_output(place, files) is None for place in places):
+            if all(verify_output(place, files, manifest.format) is None for place in places):
                 return None
         return manifest

@@ -13,20 +13,22 @@ from typing import Any
 
 from lykeion.adapters.volume.faults import point
 from lykeion.adapters.volume.manifest import MANIFEST_FILE, Manifest, SealedFile
-from lykeion.core.content import legible
+from lykeion.core.content import is_executable, legible
 from lykeion.core.pipelines.contract import RESULT_FILE, StepFile
 from lykeion.durable import sync_folder
 
 BLOCK = 1 << 16  # bytes read at a time; hashlib.file_digest fills a quarter of a megabyte with zeros for the smallest file
 
 
-def files_below(folder: str, prefix: str = "") -> Iterator[os.DirEntry[str]]:
-    """The regular files below `folder`, in a stable order. Raises ValueError for everything else that is not a folder."""
+def lying_below(folder: str, prefix: str = "") -> Iterator[os.DirEntry[str]]:
+    """The regular files below `folder` and the folders in which nothing lies, in a stable order. Raises ValueError for all else."""
     with os.scandir(f"{folder}/{prefix}") as found:
         entries = sorted(found, key=lambda entry: entry.name)
     for entry in entries:
         if entry.is_dir(follow_symlinks=False):
-            yield from files_below(folder, f"{prefix}{entry.name}/")
+            inner = lying_below(folder, f"{prefix}{entry.name}/")
+            yield next(inner, entry)
+            yield from inner
         elif entry.is_file(follow_symlinks=False):
             yield entry
         else:
@@ -36,24 +38,25 @@ def files_below(folder: str, prefix: str = "") -> Iterator[os.DirEntry[str]]:
 
 
 def seal_file(path: str, name: str) -> SealedFile:
-    """Digest a file, make it durable and read-only; its stat is taken last."""
+    """Digest a file, make it durable and read-only, a program as one; its stat is taken last."""
     digest = sha256()
     with open(path, "rb", buffering=0) as file:
         while block := file.read(BLOCK):
             digest.update(block)
-        os.fchmod(file.fileno(), 0o444)
+        executable = is_executable(os.fstat(file.fileno()).st_mode)
+        os.fchmod(file.fileno(), 0o555 if executable else 0o444)
         os.fsync(file.fileno())
-        stat = os.fstat(file.fileno())
-    return SealedFile(name, stat.st_size, digest.hexdigest(), stat.st_ino, stat.st_mtime_ns, stat.st_ctime_ns)
+        now = os.fstat(file.fileno())
+    return SealedFile(name, now.st_size, digest.hexdigest(), now.st_ino, now.st_mtime_ns, now.st_ctime_ns, executable)
 
 
 def seal_output(folder: str) -> tuple[SealedFile, ...]:
-    """Seal all files below `folder`. Raises ValueError where one is not a file, or its name is not UTF-8."""
+    """Seal all that lies below `folder`. Raises ValueError where one is neither file nor folder, or its name is not UTF-8."""
     files, folders = [], {folder}
-    for entry in files_below(folder):
+    for entry in lying_below(folder):
         name = entry.path[len(folder) + 1 :]
         name.encode()  # canonical JSON could not hold it
-        files.append(seal_file(entry.path, name))
+        files.append(SealedFile.folder(name) if entry.is_dir() else seal_file(entry.path, name))
         folders.add(os.path.dirname(entry.path))
     for each in folders:
         sync_folder(each)

@@ -4,9 +4,10 @@ Only what is pinned and hashed can be built again, so anything else is a problem
 """
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from urllib.parse import urlsplit
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import quote, urlsplit
 
 from packaging.markers import UndefinedEnvironmentName
 from packaging.requirements import InvalidRequirement, Requirement
@@ -157,20 +158,45 @@ def together(first: Lock, second: Lock) -> Lock:
     )
 
 
-def from_pylock(packages: Sequence[dict[str, object]]) -> Lock:
-    """What `uv pip compile --format pylock.toml` resolved for one platform: its wheels alone. Raises Invalid where there are none."""
+def in_uv_lock(problem: Problem, text: str) -> Problem:
+    """What is wrong with a line that uv exported, where `uv.lock` (its `text`) says it."""
+    written = str(problem.value).removeprefix("-e ").partition(" ")[0]
+    folder, name = written.removeprefix("./"), re.split(r"[=@\[]", written)[0]
+    sources = [f'source = {{ {kind} = "{folder}" }}' for kind in ("editable", "directory")]
+    for number, line in enumerate(text.splitlines(), 1):
+        if line in sources:
+            remedy = f"build a wheel of it (uv build --wheel {folder}), and name that by its URL in pyproject.toml; then uv lock"
+            return replace(
+                problem, message=f"{folder} is a folder here, not a wheel: it has no hash", line=number, value=folder, remedy=remedy
+            )
+        if line == f'name = "{name}"':
+            return replace(problem, line=number)
+    return replace(problem, line=0)
+
+
+def from_pylock(packages: Sequence[dict[str, Any]], folder: str = "") -> Lock:
+    """What `uv pip compile --format pylock.toml` resolved for one platform: its wheels alone. Raises Invalid where there are none.
+
+    `folder`: what paths are relative to.
+    """
     problems: list[Problem] = []
     found: list[Locked] = []
     for one in packages:
         name, version = str(one["name"]), str(one.get("version", ""))
-        wheels = one.get("wheels") or ([one["archive"]] if "archive" in one else [])
-        assert isinstance(wheels, list)
+        archive = url_of(one.get("archive", {}), folder)
+        wheels = [one["archive"]] if archive.endswith(".whl") else one.get("wheels", [])
         hashes = tuple(sorted(f"sha256:{wheel['hashes']['sha256']}" for wheel in wheels))
         if hashes:
-            found.append(Locked(name, version, hashes))
+            found.append(Locked(name, version, hashes, archive))
         else:
             remedy = "build a wheel of it and name that by its URL, choose another version, or leave it out"
             problems.append(Problem(f"{name} {version} has no wheel for this platform", value=name, remedy=remedy))
     if problems:
         raise Invalid(problems)
     return Lock(tuple(sorted(found, key=lambda each: each.name)))
+
+
+def url_of(archive: Mapping[str, Any], folder: str) -> str:
+    """Of a file that was named by its URL or its path; "" for none."""
+    path = str(archive.get("path", ""))
+    return str(archive.get("url", "")) or (f"file://{quote(path if path.startswith('/') else f'{folder}/{path}')}" if path else "")

@@ -1,15 +1,15 @@
 """The manifest of a version: what it holds and where it came from. Its appearance in the repository is what makes a version visible."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from lykeion.core.content import FileDigest, canonical, digest_of_files, digest_of_value, read_json
+from lykeion.core.content import FileDigest, canonical, digest_of_files, digest_of_value, empty_folder, read_json
 from lykeion.errors import Corrupt, Invalid, Problem
 
-FORMAT = 1
+FORMATS = (1, 2)  # 2 only where there are programs or empty folders, which readers of 1 do not know
 MANIFEST = "manifest.json"
 MLMODEL = "MLmodel"
 REQUIREMENTS = "requirements.txt"
@@ -25,18 +25,23 @@ class VersionFile:
     size: int
     sha256: str
     layer: str
+    executable: bool = False
 
     @property
     def content(self) -> FileDigest:
-        return FileDigest(self.path, self.size, self.sha256)
+        return FileDigest(self.path, self.size, self.sha256, self.executable)
+
+    def to_json(self) -> dict[str, Any]:
+        return {**row(self.content), "layer": self.layer}
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """A version. `digest` is that of `files` alone, so it equals the digest of the output that was published.
+    """A version. `digest` is that of `files` and `folders` alone, so it equals the digest of the output that was published.
 
-    `attached`: what the repository put beside them for MLflow (`MLmodel`, `requirements.txt`). `metadata`: what the step that made it
-    said of it. `lineage`: training, cache keys, code. `deploy`: the Serving that it is for. `signature`: its inputs and outputs.
+    `folders`: those in which nothing lies. `attached`: what the repository put beside them for MLflow (`MLmodel`, `requirements.txt`).
+    `metadata`: what the step that made it said of it. `lineage`: training, cache keys, code. `deploy`: the Serving that it is for.
+    `signature`: its inputs and outputs.
     """
 
     model: str
@@ -51,6 +56,7 @@ class Manifest:
     lineage: Mapping[str, Any] = field(default_factory=dict)
     deploy: Mapping[str, Any] = field(default_factory=dict)
     signature: Mapping[str, Any] = field(default_factory=dict)
+    folders: tuple[str, ...] = ()
 
     @property
     def size(self) -> int:
@@ -62,8 +68,9 @@ class Manifest:
         return (*(file.content for file in self.files), *self.attached)
 
     def to_json(self) -> dict[str, Any]:
+        folders = {"folders": list(self.folders)} if self.folders else {}
         return {
-            "format": FORMAT,
+            "format": 2 if folders or any(file.executable for file in self.files) else 1,
             "model": self.model,
             "version": self.version,
             "digest": self.digest,
@@ -75,8 +82,9 @@ class Manifest:
             "lineage": dict(self.lineage),
             "deploy": dict(self.deploy),
             "signature": dict(self.signature),
-            "files": [{"path": f.path, "size": f.size, "sha256": f.sha256, "layer": f.layer} for f in self.files],
-            "attached": [f._asdict() for f in self.attached],
+            "files": [file.to_json() for file in self.files],
+            **folders,
+            "attached": [row(file) for file in self.attached],
         }
 
     def to_bytes(self) -> bytes:
@@ -94,8 +102,8 @@ class Manifest:
         try:
             raw = read_json(data)
             seal = raw.pop("seal")
-            if raw["format"] != FORMAT:
-                raise Corrupt(f"{where}: its format is {raw['format']}, this Lykeion reads {FORMAT}; install a newer one")
+            if raw["format"] not in FORMATS:
+                raise Corrupt(f"{where}: its format is {raw['format']}, this Lykeion reads {FORMATS[-1]}; install a newer one")
             manifest = Manifest(
                 model=raw["model"],
                 version=raw["version"],
@@ -109,9 +117,10 @@ class Manifest:
                 lineage=raw["lineage"],
                 deploy=raw["deploy"],
                 signature=raw["signature"],
+                folders=tuple(raw.get("folders", ())),
             )
-            intact = seal == digest_of_value(raw) and manifest.digest == digest_of_files(file.content for file in manifest.files)
-            astray = [file.path for file in manifest.contents() if not is_below(file.path)]
+            intact = seal == digest_of_value(raw) and manifest.digest == content_digest(manifest.files, manifest.folders)
+            astray = [path for path in (*(file.path for file in manifest.contents()), *manifest.folders) if not is_below(path)]
         except (ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
             raise Corrupt(f"{where}: it is no manifest: {error!r}") from error
         if astray:
@@ -119,6 +128,17 @@ class Manifest:
         if not intact:
             raise Corrupt(f"{where}: its bytes are not those that were published; remove the version and publish it again")
         return manifest
+
+
+def row(file: FileDigest) -> dict[str, Any]:
+    """A file as a manifest has it."""
+    plain = {"path": file.path, "size": file.size, "sha256": file.sha256}
+    return {**plain, "executable": True} if file.executable else plain
+
+
+def content_digest(files: Iterable[VersionFile], folders: Iterable[str]) -> str:
+    """That of an output with these files and these empty folders."""
+    return digest_of_files([*(file.content for file in files), *map(empty_folder, folders)])
 
 
 def is_below(path: str) -> bool:

@@ -8,9 +8,12 @@ from typing import Any
 from lykeion.core.pipelines.contract import StepFile
 from lykeion.core.pipelines.image_steps import signature_of
 from lykeion.core.pipelines.inputs import Blocked, Inputs, Waiting, gather
-from lykeion.core.pipelines.keys import KeyMaterial, deciding_parameters, effective_parameters
+from lykeion.core.pipelines.keys import effective_parameters
+from lykeion.core.pipelines.material import material_of, window_of
+from lykeion.core.pipelines.reasons import why_missed
 from lykeion.core.pipelines.signature import Signature
 from lykeion.core.pipelines.template import split_env
+from lykeion.core.resources.metadata import SOURCE_FILE
 from lykeion.core.resources.pipeline import Step
 from lykeion.core.resources.training import StepStatus, Training
 from lykeion.core.values import Child, Observed, Ref, Resources, StepResult, Task
@@ -42,8 +45,7 @@ class Run:
 
     @property
     def window(self) -> tuple[str, str] | None:
-        given = self.training.spec.window
-        return (given.start.isoformat(), given.end.isoformat()) if given else None
+        return window_of(self.training)
 
 
 def advance(step: Step, run: Run) -> Advance:
@@ -78,30 +80,9 @@ def ended(status: StepStatus, phase: str, now: datetime, **fields: Any) -> StepS
     return changed(status, **{"phase": phase, "finished_at": now, "retry_at": None, **fields})
 
 
-def material_of(step: Step, signature: Signature, inputs: Inputs, status: StepStatus, run: Run) -> KeyMaterial:
-    """What the step's key is made of."""
-    uncached = step.cache == "never" or signature.reads_outside
-    begun = run.training.status.started_at
-    expires = ""
-    if isinstance(step.cache, float) and step.cache > 0 and begun:  # aligned stretches of time: a result is never older than one
-        expires = str(int((begun.timestamp() // step.cache + 1) * step.cache))
-    return KeyMaterial(
-        identity=signature.identity,
-        parameters=deciding_parameters(step.with_, signature),
-        inputs=inputs.digests,
-        outputs=tuple(sorted(signature.outputs)),
-        partitions=signature.partitions,
-        env=split_env(step.env)[0],
-        window=run.window if signature.windowed else None,
-        fingerprint=status.fingerprint,
-        expires=expires,
-        nonce=f"{run.training.metadata.uid}/{step.name}" if uncached else "",
-    )
-
-
 def looked_up(step: Step, signature: Signature, inputs: Inputs, status: StepStatus, run: Run) -> Advance:
     """The key is known: take the cached result, or say why there is none and start."""
-    material = material_of(step, signature, inputs, status, run)
+    material = material_of(step, signature, inputs, status, run.training)
     key, now = material.key, run.observed.now
     refresh = run.training.spec.cache == "Refresh"
     found = None if refresh else run.observed.outputs.get(key)
@@ -110,15 +91,12 @@ def looked_up(step: Step, signature: Signature, inputs: Inputs, status: StepStat
             status.model_copy(update={"key": key, "cache": "hit", "started_at": status.started_at or now}), found, "Cached", now
         )
         return Advance(taken)
-    previous = run.observed.previous.get(step.name)
     if refresh:
         why = "this run was told not to use the cache"
     elif found is not None:
         why = found.uncached
-    elif previous is None:
-        why = "no earlier run of this step is known"
     else:
-        why = "; ".join(material.differs_from(KeyMaterial.of(previous))) or "its result is no longer on the volume"
+        why = why_missed(step, material, run.training, run.steps, run.observed.previous.get(step.name))
     uncached = step.cache == "never" or signature.reads_outside
     known = status.model_copy(update={"key": key, "cache": "off" if uncached else "miss", "why": why, "reason": "", "message": ""})
     return started(step, signature, inputs, known, run)
@@ -203,7 +181,7 @@ def fingerprinted(step: Step, signature: Signature, inputs: Inputs, status: Step
         asked = task(step, signature, inputs, status, run, mode="fingerprint")
         return Advance(changed(status, reason="Fingerprint", message="looking at what it reads outside"), (asked,))
     if child.phase == "Failed":
-        fields = {"reason": child.reason or "Error", "log_tail": child.log_tail, "message": f"its fingerprint: {child.message}"}
+        fields = {"reason": child.reason or "Error", "log_tail": child.log_tail, "message": unseen(child.message, step, signature, run)}
         return Advance(ended(status, "Failed", run.observed.now, **fields))
     if child.phase != "Succeeded":
         return Advance(status)
@@ -212,6 +190,18 @@ def fingerprinted(step: Step, signature: Signature, inputs: Inputs, status: Step
         message = "its fingerprint is empty: return a digest, an ETag or a watermark"
         return Advance(ended(status, "Failed", run.observed.now, reason="Error", message=message))
     return advance(step, with_step(run, changed(status, fingerprint=said)))
+
+
+def unseen(message: str, step: Step, signature: Signature, run: Run) -> str:
+    """Why it cannot be told what a step would read outside: which parameter says where that is, and where that was written."""
+    file = run.training.metadata.annotations.get(SOURCE_FILE, "the pipeline's file")
+    told = []
+    for name, declared in signature.parameters.items():
+        value = step.with_.get(name)
+        if declared.type == "uri" and value:
+            by = next((parameter for parameter, one in run.training.spec.parameters.items() if one == value), None)
+            told.append(f"{name} is the parameter {by}: -p {by}=…" if by else f"{name} is {value!r} in {file}, step {step.name}")
+    return f"looking at what it reads: {message}" + (f" ({'; '.join(told)})" if told else "")
 
 
 def with_step(run: Run, status: StepStatus) -> Run:
@@ -241,7 +231,7 @@ def task(step: Step, signature: Signature, inputs: Inputs, status: StepStatus, r
         closure=signature.closure,
         sources=signature.sources,
         command=step.command,
-        material=material_of(step, signature, inputs, status, run).to_dict() if runs else {},
+        material=material_of(step, signature, inputs, status, run.training).to_dict() if runs else {},
     )
     env, secrets = split_env(step.env)
     return Task(

@@ -67,7 +67,7 @@ def modules_of(given: Import, package: str) -> tuple[str, ...]:
 
 
 def identity(function: str, modules: Mapping[str, str], files: Mapping[str, str], environment: Mapping[str, Any] | str, python: str) -> str:
-    """Of a component.
+    """Of a component: `function` is "module:function", by the name that its pickles carry.
 
     `modules`: the name that a module is imported by -> the SHA-256 of its source ("" is the component's own). `files`: the same of
     declared files. `environment`: the digest of the lock, or without one, distribution -> version. `python`: "3.11".

@@ -5,18 +5,22 @@
           (not those that say where something outside is, if it has a fingerprint) · content digests of inputs · names of outputs
           · number of partitions · environment variables · window (if it reads one) · fingerprint (if it reads outside)
 
-Never names of steps, pipelines or files, URIs of inputs, tags, times of modification, or how many workers share the work.
+Never names of steps, pipelines or files (but that of the component's module, which pickles carry), URIs of inputs, tags, times of
+modification, or how many workers share the work.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
+from types import MappingProxyType
 from typing import Any
 
 from lykeion.core.content import canonical
 from lykeion.core.pipelines.contract import CONTRACT_VERSION
 from lykeion.core.pipelines.image_steps import IMAGE
 from lykeion.core.pipelines.signature import Signature
+
+NO_DETAILS: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +59,13 @@ class KeyMaterial:
             **{"identity": "", **known, "outputs": tuple(known.get("outputs", ())), "window": tuple(window) if window else None}
         )
 
-    def differs_from(self, other: "KeyMaterial") -> list[str]:
-        """Which parts differ, as sentences, for `lykeion explain`; empty where the keys are the same."""
+    def differs_from(self, other: "KeyMaterial", details: Mapping[str, str] = NO_DETAILS) -> list[str]:
+        """Which parts differ, as sentences, for `lykeion explain`; empty where the keys are the same.
+
+        `details`: what is to be said of a part ("identity", "inputs.NAME", …) instead of that it changed.
+        """
         sentences = [
-            f"input {name} {'changed' if name in other.inputs else 'was not there'}"
+            details.get(f"inputs.{name}") or f"input {name} {'changed' if name in other.inputs else 'was not there'}"
             for name in sorted(self.inputs)
             if self.inputs[name] != other.inputs.get(name)
         ]
@@ -82,7 +89,9 @@ class KeyMaterial:
             "expires": "its time to live passed: the end of its validity",
             "contract": "the version of the step contract",
         }
-        sentences += [f"{meaning} changed" for part, meaning in plain.items() if getattr(self, part) != getattr(other, part)]
+        sentences += [
+            details.get(part) or f"{meaning} changed" for part, meaning in plain.items() if getattr(self, part) != getattr(other, part)
+        ]
         if self.nonce != other.nonce:
             sentences.append("the step is not cached (cache: never, or it reads something outside and has no fingerprint)")
         return sentences

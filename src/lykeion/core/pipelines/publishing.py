@@ -9,7 +9,7 @@ from lykeion.core.pipelines.requires import evaluate
 from lykeion.core.pipelines.signature import Signature
 from lykeion.core.resources.pipeline import Deploy, PipelineSpec, Publish
 from lykeion.core.resources.training import Published, StepStatus, Training
-from lykeion.core.values import Observed, Ref, Task
+from lykeion.core.values import Child, Observed, Ref, Task
 
 COMPONENT = "lykeion.components.publish:publish"
 IMPORTS = ("obstore", "yaml")
@@ -52,9 +52,14 @@ def attempt(publish: Publish, training: Training, observed: Observed) -> tuple[s
     return f"{prefix}.{failed + 1}", failed + 1
 
 
+def attempt_before(name: str, number: int, observed: Observed) -> Child | None:
+    """What became of the attempt before `number` (its task's `name`); None where there was none."""
+    return observed.children.get(f"{name.rpartition('.')[0]}.{number - 1}")
+
+
 def pause(name: str, number: int, observed: Observed) -> float:
     """Seconds until attempt `number` (its task's `name`) may begin: a store that does not answer gets a moment."""
-    last = observed.children.get(f"{name.rpartition('.')[0]}.{number - 1}")
+    last = attempt_before(name, number, observed)
     if last is None or last.finished is None:
         return 0.0
     return BACKOFF * 2.0 ** (number - 2) - (observed.now - last.finished).total_seconds()
@@ -89,6 +94,7 @@ def publication(
             "component": component,
             "identity": signatures[component].identity if component in signatures else "",
             "key": status.key,
+            "requires": publish.requires or "",
             "inputs": {selector: found["version"] for selector, found in training.status.models.items() if found},
         },
         "window": [window.start.isoformat(), window.end.isoformat()] if window else None,

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 ParameterType = Literal["string", "integer", "number", "boolean", "uri", "list", "map"]
+LOCK = "requirements file"  # in `Signature.environment`; no distribution has a blank in its name
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,8 @@ class Signature:
     `inputs` and `outputs`: name -> type name ("" fits everything). `identity` is the digest of the code that decides the result;
     `closure` the source files it covers, `sources` the SHA-256 of those that are not Lykeion's or a package's; `imports` the third-party
     packages they import, sorted.
+    `environment`: distribution -> version of what the code reaches ("" is not installed); with a lock, LOCK -> its digest.
+    `python`: "3.11".
     `optional` inputs may stay unwired. `partitions`: into how many parts its items fall (0: one worker).
     """
 
@@ -44,6 +47,8 @@ class Signature:
     imports: tuple[str, ...] = ()
     closure: tuple[str, ...] = ()
     sources: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
+    python: str = ""
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

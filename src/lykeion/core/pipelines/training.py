@@ -62,8 +62,8 @@ def published(training: Training, status: TrainingStatus, steps: Mapping[str, St
     while publish is not None:
         name, attempt = publishing.attempt(publish, training, observed)
         child = observed.children.get(name)
-        if attempt > publishing.TRIES:
-            last = observed.children[f"{name.rpartition('.')[0]}.{publishing.TRIES}"]
+        last = publishing.attempt_before(name, attempt, observed)
+        if last is not None and (attempt > publishing.TRIES or last.hopeless):
             message = f"publishing {publish.output} as {publish.model}: {last.message}"
             ended = finished(status, "Failed", "PublishFailed", message, observed.now)
             return Decision(ended, events=(event(training, "Warning", "PublishFailed", message),))
@@ -126,7 +126,7 @@ def finished(status: TrainingStatus, phase: str, reason: str, message: str, now:
 def summary(status: TrainingStatus) -> str:
     cached = sum(step.phase == "Cached" for step in status.steps)
     ran = sum(step.phase == "Succeeded" for step in status.steps)
-    return f"{ran} steps run, {cached} cached"
+    return f"{ran} {'step' if ran == 1 else 'steps'} run, {cached} cached"
 
 
 def look_again(steps: Iterable[StepStatus], now: datetime) -> float | None:

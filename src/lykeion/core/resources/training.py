@@ -113,6 +113,11 @@ class TrainingStatus(Strict):
     steps: tuple[StepStatus, ...] = ()
     published: tuple[Published, ...] = ()
 
+    @property
+    def kept(self) -> list[tuple[str, str]]:
+        """The steps that left outputs, or took them from the cache: name and key."""
+        return [(step.name, step.key) for step in self.steps if step.phase in ("Succeeded", "Cached") and step.key]
+
 
 class Training(Resource):
     plural: ClassVar[str] = "trainings"

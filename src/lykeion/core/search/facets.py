@@ -7,7 +7,9 @@ without its values. An item that is in two indexes counts in each.
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -27,7 +29,7 @@ EDGES = [*(-step for step in reversed(STEPS)), 0.0, *STEPS]
 class Facet(BaseModel):
     """One field. `values`: value -> items; None where they are too many. `other`: items with what no filter can name, as an empty text.
 
-    `ranges`: of numbers, where a range begins -> items. `least`, `most`: of numbers, and of times (RFC 3339).
+    `ranges`: of numbers, where a range begins -> items. `least`, `most`: of numbers (decimals as text), and of times (RFC 3339).
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -37,8 +39,8 @@ class Facet(BaseModel):
     values: dict[str, int] | None = None
     other: int = 0
     ranges: dict[float, int] = {}
-    least: float | str | None = None
-    most: float | str | None = None
+    least: int | float | str | None = None
+    most: int | float | str | None = None
 
 
 def range_of(number: float) -> float:
@@ -76,12 +78,20 @@ def one_of(facets: Sequence[Facet]) -> Facet:
         return bare
     if first.kind in ("number", "time"):
         ends = [end for facet in facets for end in (facet.least, facet.most) if end is not None]
+        order: Callable[[float | str], Any] = Decimal if first.kind == "number" else moment_of
         ranges = added(facet.ranges for facet in facets)
-        return bare.model_copy(update={"ranges": ranges, "least": min(ends, default=None), "most": max(ends, default=None)})
+        least, most = (end_of(ends, default=None, key=order) for end_of in (min, max))
+        return bare.model_copy(update={"ranges": ranges, "least": least, "most": most})
     known = [facet.values for facet in facets if facet.values is not None]
     if len(known) < len(facets):
         return bare
     return counted(first.name, first.kind, added(known), sum(facet.other for facet in facets))
+
+
+def moment_of(end: float | str) -> datetime:
+    """A time, or the beginning of a day."""
+    found = datetime.fromisoformat(str(end))
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def added(counts: Iterable[Mapping[Any, int]]) -> dict[Any, int]:

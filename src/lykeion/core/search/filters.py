@@ -1,14 +1,18 @@
 """What a filter says: `category:shoes`, `colour:red|blue`, `price:<5000`, `updated_at:>=2026-01-01`; several filters all hold (AND).
 
+A colon in a field's name has a backslash before it, which may be left out where the name can only be meant so: `g:gender:w`.
+
 Parsing needs to know an index's fields and their kinds, and finds every problem at once. The result is a plain value (`Filter`),
 hashable, so that what it matches can be cached.
 """
 
 import math
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from difflib import get_close_matches
 from typing import Literal
 
@@ -16,9 +20,11 @@ from lykeion.errors import Invalid, Problem
 
 Kind = Literal["text", "texts", "number", "flag", "time"]
 Operator = Literal["in", "<", "<=", ">", ">="]
-Value = str | float | bool | datetime
+Value = str | int | float | Decimal | bool | date | datetime
+"""A date is the whole day, in UTC. A number is exactly what was written."""
 
 LONGEST_FILTER = 4096  # characters of one filter
+LONGEST_NAME = 1000  # of a field: a filter has room for it and a value
 MOST_FILTERS = 32
 MOST_VALUES = 256  # alternatives of one filter
 
@@ -69,11 +75,10 @@ def parse_one(text: str, fields: Mapping[str, Kind]) -> Condition:
     def wrong(message: str, remedy: str) -> Invalid:
         return Invalid([Problem(message, "filter", text[:200], remedy=remedy)])
 
-    name, colon, rest = text.partition(":")
-    name = name.strip()
     if len(text) > LONGEST_FILTER:
         raise wrong(f"the filter is {len(text)} characters long", f"at most {LONGEST_FILTER}")
-    if not colon or not name:
+    name, rest = name_and_rest(text, fields)
+    if not name and name not in fields:
         raise wrong(f"{text[:200]!r} is no filter", "write FIELD:VALUE, as in category:shoes or price:<5000")
     kind = fields.get(name)
     if kind is None:
@@ -94,6 +99,8 @@ def parse_one(text: str, fields: Mapping[str, Kind]) -> Condition:
             values.append(parse_value(part.strip(), kind))
         except ValueError as reason:
             raise wrong(f"{name} is {DESCRIPTION[kind]}, and {part.strip()[:100]!r} is not", str(reason)) from None
+    if kind in ("text", "texts"):  # catalogues are kept composed (NFC), those of earlier versions as they were written
+        values += [unicodedata.normalize("NFC", str(value)) for value in values]
     if found:
         return Condition(name, OPERATORS[found[0]], tuple(values))
     return Condition(name, "in", tuple(sorted(set(values), key=repr)))
@@ -107,6 +114,24 @@ DESCRIPTION: Mapping[Kind, str] = {
     "flag": "true or false",
     "time": "a time",
 }
+
+
+def name_and_rest(text: str, fields: Mapping[str, Kind]) -> tuple[str, str]:
+    """The name of a field, and what is behind its colon. The name is empty where there is none."""
+    for name, end in readings(text):
+        for field in (name, name.strip()):
+            if field in fields:
+                return field, text[end:]
+    name, end = next(readings(text), ("", 0))
+    return name.strip(), text[end:]
+
+
+def readings(text: str) -> Iterator[tuple[str, int]]:
+    """The names that a filter can be of, and where each one's colon ends: first up to a colon without a backslash, then up to any."""
+    if "\\" in text and (written := re.match(r"((?:[^:\\]|\\.)*):", text, re.DOTALL)):
+        yield re.sub(r"\\([:\\])", r"\1", written[1]), written.end()
+    for colon in re.finditer(":", text):
+        yield text[: colon.start()], colon.end()
 
 
 def alternatives(text: str) -> Iterator[str]:
@@ -139,18 +164,33 @@ def parse_value(text: str, kind: Kind) -> Value:
         return text.lower() == "true"
     if kind == "number":
         return parse_number(text)
+    return parse_time(text)
+
+
+def parse_time(text: str) -> date | datetime:
+    """A day, or a moment in UTC."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        pass  # more than a date, or nothing
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
         raise ValueError("write a date or time as 2026-11-23 or 2026-11-23T08:30:00Z") from None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
 
 
-def parse_number(text: str) -> float:
+def parse_number(text: str) -> int | float | Decimal:
+    """Exactly the number that is written: a float only where that is as exact. Raises ValueError."""
     remedy = "write digits with a point, as in 5000 or 12.50"
     if not re.fullmatch(r"[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?", text, re.ASCII):
         raise ValueError(remedy)
-    number = float(text)
-    if not math.isfinite(number):
+    nearest = float(text)
+    if not math.isfinite(nearest):
         raise ValueError(remedy)
-    return number
+    if nearest == 0:
+        return nearest  # however many places it has
+    if text.lstrip("+-").isdigit():
+        return int(text)
+    written = Decimal(text)
+    return nearest if written == Decimal(repr(nearest)) else written

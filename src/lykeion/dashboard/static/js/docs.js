@@ -3,6 +3,7 @@
 import "./frame.js";
 import { get } from "./api.js";
 import { h, notice, show } from "./dom.js";
+import { scrolling } from "./tables.js";
 
 const METHODS = ["get", "post", "put", "patch", "delete"];
 
@@ -37,7 +38,7 @@ function operation(path, method, said, shared) {
     h("div", { class: "card-body stack" },
       said.description && h("p", { class: "muted" }, said.description),
       bodies && h("p", {}, h("strong", {}, "Body: "), said.requestBody.description || "", " ", h("code", {}, bodies)),
-      rows.length > 0 && h("div", { class: "table-wrap" }, h("table", {}, h("thead", {}, h("tr", {}, ["Parameter", "In", "What"].map((name) => h("th", { scope: "col" }, name)))), h("tbody", {}, rows))),
+      rows.length > 0 && scrolling(`Parameters of ${method.toUpperCase()} ${path}`, h("table", {}, h("thead", {}, h("tr", {}, ["Parameter", "In", "What"].map((name) => h("th", { scope: "col" }, name)))), h("tbody", {}, rows))),
       h("p", { class: "small muted" }, `Answers: ${Object.entries(said.responses || {}).map(([code, one]) => `${code} ${one.description || ""}`.trim()).join("; ")}`)));
 }
 

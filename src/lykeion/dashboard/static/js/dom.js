@@ -1,6 +1,18 @@
-// Elements from values. Text is always text: nothing here reads HTML, so no item's title can become markup.
+// Elements from values. Text is always text: nothing here reads HTML, so no item's title can become markup, nor turn round what follows.
 
+import { at } from "./place.js";
+import { plain } from "./terminal.js";
+
+const LINKS = { href: true, src: true };
 const SVG = "http://www.w3.org/2000/svg";
+const READ_OUT = new Set(["alt", "aria-label", "title"]);
+
+// An attribute's text: links lead below our own root, and what is read out holds nothing that turns it round.
+function text(name, value) {
+  if (value === true) return "";
+  if (READ_OUT.has(name)) return plain(String(value));
+  return name in LINKS && value.startsWith("/") ? at(value) : value;
+}
 
 export function h(tag, given = {}, ...children) {
   return fill(document.createElement(tag), given, children);
@@ -18,9 +30,9 @@ function fill(element, given, children) {
     else if (name === "data") Object.assign(element.dataset, value);
     else if (name === "class") element.setAttribute("class", value);
     else if (name in element && typeof value !== "string" && !(element instanceof SVGElement)) element[name] = value;
-    else element.setAttribute(name, value === true ? "" : value);
+    else element.setAttribute(name, text(name, value));
   }
-  element.append(...children.flat(Infinity).filter((child) => child !== undefined && child !== null && child !== false));
+  element.append(...children.flat(Infinity).filter((child) => child !== undefined && child !== null && child !== false).map((child) => (typeof child === "string" ? plain(child) : child)));
   return element;
 }
 
@@ -34,6 +46,7 @@ const PATHS = {
   search: "M11 4a7 7 0 1 1 0 14 7 7 0 0 1 0-14m5 12l4 4",
   play: "M8 5.500v13l10.500-6.500z",
   back: "M9 7L4.500 11.500 9 16M5 11.500h9a5 5 0 0 1 0 10h-3",
+  lock: "M6 11h12v9H6zM8.500 11V8a3.500 3.500 0 0 1 7 0v3",
   box: "M4 8l8-4 8 4v8l-8 4-8-4zM4 8l8 4 8-4M12 12v8",
 };
 
@@ -50,9 +63,10 @@ export function badge(text, tone = "", more = {}) {
   return h("span", { class: `badge ${tone}`, ...more }, text);
 }
 
-export function meter(share, label, tone = "") {
+// How far something is; with the role "meter", how much of something there is.
+export function meter(share, label, { tone = "", role = "progressbar", text } = {}) {
   const percent = Math.max(0, Math.min(100, Math.round(share * 100)));
-  const said = { class: `meter ${tone}`, role: "progressbar", "aria-label": label, "aria-valuemin": "0", "aria-valuemax": "100", "aria-valuenow": String(percent) };
+  const said = { class: `meter ${tone}`, role, "aria-valuetext": text, "aria-label": label, "aria-valuemin": "0", "aria-valuemax": "100", "aria-valuenow": String(percent) };
   return h("div", said, h("span", { style: { width: `${percent}%` } }));
 }
 

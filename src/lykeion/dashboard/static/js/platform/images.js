@@ -1,7 +1,11 @@
 // The images of a model's versions: how far each is, where it lies, and which of its layers are new.
 
+import { openText } from "../api.js";
 import { badge, h } from "../dom.js";
 import { ago, duration, exactly, size } from "../format.js";
+import { scrolling } from "../tables.js";
+import { table } from "./trainings.js";
+import { tried } from "./training.js";
 
 const TONES = { pushed: "good", failed: "bad", waiting: "info live" };
 const SMALLEST = 0.4; // per cent of a bar that a layer has at least, to be seen
@@ -9,7 +13,7 @@ const SMALLEST = 0.4; // per cent of a bar that a layer has at least, to be seen
 export function images(versions) {
   const shown = versions.filter((one) => one.image);
   if (!shown.length) return false;
-  const log = h("a", { class: "small", href: "/api/v1/image-builder/log", target: "_blank", rel: "noopener" }, "The builder's log");
+  const log = h("button", { class: "button slim", type: "button", on: { click: () => tried(() => openText("/api/v1/image-builder/log")) } }, "The builder's log");
   return h("section", { class: "card", "aria-labelledby": "images" },
     h("div", { class: "card-head row apart" }, h("h2", { id: "images" }, "Images"), log),
     h("ul", { class: "images" }, shown.map(line)));
@@ -20,10 +24,11 @@ function line(one) {
   const head = h("div", { class: "row apart" },
     h("div", { class: "row" }, h("strong", {}, `Version ${one.version}`), badge(image.state, TONES[image.state])),
     image.at && h("span", { class: "tiny muted", title: exactly(image.at) }, ago(image.at)));
-  return h("li", { class: "stack" }, head, ...body(image));
+  return h("li", { class: "stack" }, head, ...body(one));
 }
 
-function body(image) {
+function body(one) {
+  const { image } = one;
   if (image.state === "waiting") return [h("p", { class: "small muted" }, "The image builder makes it next; until then the alias waits.")];
   if (image.state === "failed") return [h("p", { class: "small" }, image.reason), h("p", { class: "tiny muted", title: exactly(image.nextTry) }, `Tried ${image.tries} time${image.tries === 1 ? "" : "s"}; the next try is at ${new Date(image.nextTry).toLocaleTimeString()}.`)];
   const fresh = image.layers.filter((layer) => layer.new);
@@ -33,7 +38,7 @@ function body(image) {
     bar(image),
     h("p", { class: "tiny muted" }, told),
     image.missing_libraries.length > 0 && h("p", { class: "tiny warn-text" }, `Native libraries that it lacks: ${image.missing_libraries.join("; ")}`),
-    details(image),
+    details(one),
   ].filter(Boolean);
 }
 
@@ -45,12 +50,11 @@ function bar(image) {
   return h("div", { class: "layers", role: "img", "aria-label": `${fresh.length} of ${image.layers.length} layers are new: ${size(sum(fresh))} of ${size(image.size)}` }, image.layers.map(part));
 }
 
-function details(image) {
+function details(one) {
   const row = (layer) => h("tr", {},
     h("td", { class: "small" }, layer.kind),
     h("td", { class: "small" }, layer.title),
     h("td", { class: "small" }, layer.new ? badge("new", "accent plain") : h("span", { class: "muted" }, "shared")),
     h("td", { class: "number small nowrap" }, size(layer.size)));
-  const heads = ["Layer", "What", "", "Size"].map((name) => h("th", { scope: "col", class: name === "Size" ? "number" : "" }, name));
-  return h("details", {}, h("summary", { class: "small" }, "Layers"), h("div", { class: "table-wrap" }, h("table", {}, h("thead", {}, h("tr", {}, heads)), h("tbody", {}, image.layers.map(row)))));
+  return h("details", {}, h("summary", { class: "small" }, "Layers"), scrolling(`Layers of version ${one.version}`, table(["Layer", "What", "New", "Size"], one.image.layers.map(row), ["Size"])));
 }

@@ -1,5 +1,9 @@
 // All resources as they are now, over one line of server-sent events.
 
+import { events } from "../api.js";
+
+const AGAIN = 2000; // milliseconds until a lost line is tried again
+
 export class Live {
   constructor() {
     this.resources = new Map();
@@ -9,25 +13,38 @@ export class Live {
     this.drawn = 0;
   }
 
-  start() {
-    const source = new EventSource("/api/v1/watch");
-    source.addEventListener("open", () => {
-      this.isLost = false;
-      this.fresh = new Map();
-      this.isSyncing = true;
-    });
-    source.addEventListener("change", (event) => this.take(JSON.parse(event.data)));
-    source.addEventListener("synced", () => {
-      this.resources = this.fresh;
-      this.isSyncing = false;
-      this.isSynced = true;
-      this.tell();
-    });
-    source.addEventListener("error", () => {
+  // Listens until the page is left; `refused` hears why we may not, after which nothing is tried again.
+  async start(refused) {
+    const left = new AbortController();
+    addEventListener("pagehide", () => left.abort());
+    while (!left.signal.aborted) {
+      try {
+        await this.follow(left.signal);
+      } catch (error) {
+        if (left.signal.aborted) return;
+        if (error.status === 401) return refused(error);
+      }
       this.isLost = true;
       this.tell();
-    });
-    addEventListener("pagehide", () => source.close());
+      await new Promise((rest) => setTimeout(rest, AGAIN));
+    }
+  }
+
+  async follow(signal) {
+    this.fresh = new Map();
+    this.isSyncing = true;
+    for await (const { event, data } of events("/api/v1/watch", { signal })) {
+      this.isLost = false;
+      if (event === "change") this.take(JSON.parse(data));
+      else this.sync();
+    }
+  }
+
+  sync() {
+    this.resources = this.fresh;
+    this.isSyncing = false;
+    this.isSynced = true;
+    this.tell();
   }
 
   take({ type, kind, name, object }) {

@@ -3,9 +3,10 @@
 import { get, part, send } from "../api.js";
 import { ask, badge, h, icon, show, toast } from "../dom.js";
 import { ago, exactly, metric, size } from "../format.js";
-import { named, sparkline } from "./chart.js";
+import { scrolling } from "../tables.js";
+import { chart, named } from "./chart.js";
 import { images } from "./images.js";
-import { aliasBadge } from "./models.js";
+import { aliasBadge, newest } from "./models.js";
 import { table } from "./trainings.js";
 import { tried } from "./training.js";
 
@@ -18,30 +19,44 @@ export async function model(page, name) {
 
 function draw(page, found) {
   const aliases = Object.entries(found.aliases);
-  const metrics = named(found.versions.map((one) => one.metrics));
+  const metrics = named(found.versions, found.gate.metrics);
   const back = aliases.filter(([alias]) => found.history[alias].some((move) => move.previous)).map(([alias]) =>
     h("button", { class: "button", type: "button", on: { click: () => rollBack(page, found, alias) } }, icon("back"), `Roll back ${alias}`));
   show(page,
     h("div", { class: "heading" },
       h("div", {}, h("p", { class: "crumbs" }, h("a", { href: "/models" }, "Models")), h("div", { class: "row" }, h("h1", {}, found.name), aliases.map(([alias, version]) => aliasBadge(alias, version)))),
       h("div", { class: "row" }, back)),
-    metrics.length > 0 && h("div", { class: "tiles" }, metrics.slice(0, COLUMNS).map((one) => trend(one, found.versions))),
+    metrics.length > 0 && trend(metrics, found),
     h("div", { class: "two" },
-      h("section", { class: "card" }, h("div", { class: "card-head" }, h("h2", {}, "Versions")), h("div", { class: "table-wrap" }, table(["Version", "In use as", ...metrics.slice(0, COLUMNS).map(words), "Size", "Made", ""], found.versions.map((one) => row(page, found, one, metrics)), metrics.map(words).concat("Size")))),
+      h("section", { class: "card" }, h("div", { class: "card-head" }, h("h2", {}, "Versions")), scrolling("Versions", table(["Version", "In use as", ...metrics.slice(0, COLUMNS).map(words), "Size", "Made", "Use"], found.versions.map((one) => row(page, found, one, metrics)), metrics.map(words).concat("Size")))),
       h("section", { class: "card" }, h("div", { class: "card-head" }, h("h2", {}, "Aliases")), h("div", { class: "card-body stack" }, aliases.length ? aliases.map(([alias]) => history(alias, found.history[alias])) : h("p", { class: "muted small" }, "No alias names a version yet.")))),
     images(found.versions));
 }
 
 const words = (name) => name.replaceAll("_", " ");
 
-function trend(name, versions) {
-  const values = [...versions].reverse().map((one) => one.metrics[name]).filter((value) => typeof value === "number");
-  return h("div", { class: "card padded" }, h("div", { class: "row apart small" }, h("span", { class: "muted" }, words(name)), h("strong", {}, metric(values.at(-1)))), sparkline(name, values));
+// One metric over the versions: the gate's first, any other by choice.
+function trend(metrics, found) {
+  const versions = [...found.versions].reverse();
+  const drawn = h("div", {});
+  const value = h("strong", {});
+  const draw = (name) => {
+    show(drawn, chart(name, versions, found.aliases));
+    value.textContent = newest(name, versions);
+  };
+  const options = metrics.map((name) => h("option", { value: name }, words(name)));
+  const choice = metrics.length > 1
+    ? h("select", { class: "input slim", "aria-label": "Metric", on: { change: (event) => draw(event.target.value) } }, options)
+    : h("span", { class: "muted" }, words(metrics[0]));
+  draw(metrics[0]);
+  return h("section", { class: "card padded stack", "aria-label": "Metric over versions" },
+    h("div", { class: "row apart small" }, h("span", { class: "row" }, choice, value), found.gate.requires && h("span", { class: "muted" }, "an alias moves if ", h("code", {}, found.gate.requires))),
+    drawn);
 }
 
 function row(page, found, one, metrics) {
   const training = one.lineage?.training;
-  const use = one.aliases.includes("stable") ? null : h("button", { class: "button slim", type: "button", "aria-label": `Make version ${one.version} stable`, on: { click: () => move(page, found, one.version) } }, "Make stable");
+  const use = one.aliases.includes("stable") ? null : h("button", { class: "button slim", type: "button", "aria-label": `Make stable: version ${one.version}`, on: { click: () => move(page, found, one.version) } }, "Make stable");
   return h("tr", {},
     h("td", {}, h("strong", {}, String(one.version)), h("div", { class: "tiny muted mono", title: one.digest }, one.digest.replace("sha256:", "").slice(0, 10))),
     h("td", {}, h("span", { class: "row" }, one.aliases.map((alias) => aliasBadge(alias)))),

@@ -3,7 +3,7 @@
 import { get, part } from "../api.js";
 import { badge, empty, h, show } from "../dom.js";
 import { ago, count, metric, size } from "../format.js";
-import { principal, sparkline } from "./chart.js";
+import { chart, named } from "./chart.js";
 
 export async function models(page) {
   document.title = "Models · Lykeion";
@@ -18,11 +18,13 @@ export function aliasBadge(name, version) {
   return badge(version === undefined ? name : `${name} → ${version}`, name === "stable" ? "good plain" : "accent plain");
 }
 
+export const newest = (name, versions) => metric(versions.findLast((one) => typeof one.metrics[name] === "number").metrics[name]);
+
 function tile(model) {
-  const name = principal(model.metrics);
-  const values = name ? model.metrics.map((one) => one[name]).filter((value) => typeof value === "number") : [];
+  const versions = model.metrics.map(({ version, ...metrics }) => ({ version, metrics }));
+  const [name] = named(versions, model.gate.metrics);
   return h("li", { class: "card padded stack" },
     h("div", { class: "row apart" }, h("h2", {}, h("a", { href: `/models/${part(model.name)}` }, model.name)), h("span", { class: "row" }, Object.entries(model.aliases).map(([alias, version]) => aliasBadge(alias, version)))),
-    values.length > 0 && h("div", {}, h("div", { class: "row apart small" }, h("span", { class: "muted" }, name.replaceAll("_", " ")), h("strong", {}, metric(values.at(-1)))), sparkline(name, values)),
+    name && h("div", {}, h("div", { class: "row apart small" }, h("span", { class: "muted" }, name.replaceAll("_", " ")), h("strong", {}, newest(name, versions))), chart(name, versions, model.aliases)),
     h("p", { class: "small muted" }, `${count(model.versions)} version${model.versions === 1 ? "" : "s"} · newest ${ago(model.created)} · ${size(model.size)}`));
 }

@@ -3,6 +3,7 @@
 import { part, Problem, send } from "../api.js";
 import { ask, empty, h, icon, notice, show } from "../dom.js";
 import { ago } from "../format.js";
+import { at } from "../place.js";
 import { live } from "./live.js";
 import { phaseBadge, phaseOf, pipelineOf, reasonOf } from "./words.js";
 
@@ -42,7 +43,7 @@ async function run(pipeline, given = {}, problem = null) {
   const chosen = Object.fromEntries(Object.entries(said).filter(([, value]) => value !== ""));
   try {
     const made = await send("POST", `/api/v1/pipelines/${part(pipeline.metadata.name)}:run`, { parameters: chosen });
-    location.assign(`/trainings/${part(made.metadata.name)}`);
+    location.assign(at(`/trainings/${part(made.metadata.name)}`));
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
     await run(pipeline, said, error);

@@ -3,12 +3,13 @@
 import { badge, h, meter, show } from "../dom.js";
 import { between, count, duration, metric } from "../format.js";
 import { logView } from "./logview.js";
-import { mark, phaseOfStep, stepsOf } from "./words.js";
+import { isOver, mark, phaseOfStep, stepsOf, whySkipped } from "./words.js";
 
 export function stepRows(training) {
   const element = h("div", { class: "steps" });
   const rows = new Map();
   let after = new Map();
+  let opened = false; // the step that failed, once, when the run has ended
   return {
     element,
     order(items) {
@@ -24,8 +25,12 @@ export function stepRows(training) {
           rows.set(step.name, row);
           element.append(row.element);
         }
-        rows.get(step.name).draw(step, found.status, after.get(step.name) || []);
+        rows.get(step.name).draw(step, found.status, after);
       }
+      if (!isOver(found) || opened) return;
+      opened = true;
+      const failed = steps.find((step) => phaseOfStep(step) === "Failed");
+      if (failed) rows.get(failed.name).element.open = true;
     },
   };
 }
@@ -52,14 +57,17 @@ class Row {
     }
   }
 
-  draw(step, status, after) {
+  draw(step, status, needs) {
     const phase = phaseOfStep(step);
+    const [skipped, why] = phase === "Skipped" ? whySkipped(step, status.steps, needs) : [];
+    const after = needs.get(step.name) || [];
+    const below = skipped ? h("div", { class: "because" }, why) : after.length > 0 && h("div", { class: "after" }, `after ${after.join(", ")}`);
     show(this.head, mark(phase),
-      h("div", { class: "grow" }, h("div", { class: "name" }, step.name), after.length > 0 && h("div", { class: "after" }, `after ${after.join(", ")}`)),
-      h("div", { class: "cache" }, cacheBadge(step)),
+      h("div", { class: "grow" }, h("div", { class: "name" }, step.name), below),
+      h("div", { class: "cache" }, skipped ? badge(skipped, "plain") : cacheBadge(step)),
       phase === "Running" ? this.progress(step) : timeBar(step, status),
       h("span", { class: "number small duration" }, took(step)));
-    show(this.facts, details(step));
+    show(this.facts, details(step, why || step.message));
   }
 
   // Rate and time left from what was seen since the page opened: a resumed step does not count what it found done.
@@ -80,7 +88,7 @@ function cacheBadge(step) {
   if (step.cache === "hit") return badge("cache hit", "info plain");
   if (step.cache === "miss") return badge("miss", "plain", { title: step.why });
   if (step.cache === "off") return badge("cache off", "plain", { title: step.why });
-  return phaseOfStep(step) === "Skipped" ? badge("not needed", "plain") : null;
+  return null;
 }
 
 const took = (step) => (step.startedAt ? duration(between(step.startedAt, step.finishedAt)) : "");
@@ -97,18 +105,18 @@ function timeBar(step, status) {
   return track;
 }
 
-function details(step) {
+function details(step, message) {
   const metrics = Object.entries(step.metrics || {});
   const facts = [
     step.why && ["Why it ran", step.why],
-    step.reason && ["Reason", step.reason],
+    step.reason && phaseOfStep(step) !== "Skipped" && ["Reason", step.reason],
     (step.attempts || 0) > 1 && ["Attempts", String(step.attempts)],
     step.cpuSeconds > 0 && ["CPU", duration(step.cpuSeconds)],
     step.key && ["Key", h("code", { title: step.key }, step.key.slice(0, 16))],
     ...metrics.map(([name, value]) => [name.replaceAll("_", " "), metric(value)]),
   ].filter(Boolean);
   return [
-    step.message && h("p", { class: phaseOfStep(step) === "Failed" ? "notice bad" : "muted small" }, step.message),
+    message && h("p", { class: phaseOfStep(step) === "Failed" ? "notice bad" : "muted small" }, message),
     facts.length > 0 && h("dl", { class: "facts" }, facts.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value)))),
   ];
 }

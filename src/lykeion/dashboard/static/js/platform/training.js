@@ -3,7 +3,9 @@
 import { get, part, send } from "../api.js";
 import { ask, badge, empty, h, icon, notice, show, toast } from "../dom.js";
 import { ago, between, duration, exactly } from "../format.js";
+import { at } from "../place.js";
 import { live } from "./live.js";
+import { setAside } from "./quarantine.js";
 import { stepRows } from "./steps.js";
 import { isOver, phaseBadge, phaseOf, pipelineOf, reasonOf, stepsOf } from "./words.js";
 
@@ -15,20 +17,22 @@ export function training(page, name) {
   const notes = h("div", { class: "stack" });
   const rows = stepRows(name);
   const steps = h("section", { class: "card", "aria-label": "Steps" }, h("div", { class: "card-head" }, h("h2", {}, "Steps"), h("span", { class: "small muted", id: "sum" })), rows.element);
+  const aside = setAside(name);
   const side = h("div", { class: "stack" });
   const events = h("section", { class: "card" });
-  const whole = h("div", { class: "two" }, h("div", { class: "stack" }, notes, steps), h("div", { class: "stack" }, side, events));
+  const whole = h("div", { class: "two" }, h("div", { class: "stack" }, notes, steps, aside.element), h("div", { class: "stack" }, side, events));
   const models = new Map(); // what the repository says now of those that versions were published of
   let shown = "";
+  let idle = ""; // why nobody runs it, while nobody does
   const draw = () => {
     const found = live.get("Training", name);
     if (!found) {
-      show(page, h("div", { class: "card" }, empty("search", `No training ${name}`, h("a", { class: "button", href: "/trainings" }, "All trainings"))));
+      show(page, h("h1", { class: "visually-hidden" }, "Trainings"), h("div", { class: "card" }, empty("search", `No training ${name}`, h("a", { class: "button", href: "/trainings" }, "All trainings"))));
       shown = "";
       return;
     }
     if (!whole.isConnected) show(page, head, whole);
-    drawHead(head, found, name);
+    drawHead(head, found, name, idle);
     const published = publishedOf(found, models);
     drawNotes(notes, found, published);
     rows.draw(found);
@@ -39,6 +43,7 @@ export function training(page, name) {
     shown = version;
     if (!isNew) return;
     drawEvents(events, name);
+    aside.look(found);
     look();
   };
   const look = async () => {
@@ -46,16 +51,19 @@ export function training(page, name) {
     for (const model of new Set(published.map((one) => one.model))) models.set(model, await get(`/api/v1/models/${part(model)}`).catch(() => null));
     if (published.length) draw();
   };
-  get(`/api/v1/trainings/${part(name)}/steps`).then(({ items }) => {
+  const ask = () => get(`/api/v1/trainings/${part(name)}/steps`).then(({ items, whyNotDriven }) => {
     rows.order(items);
+    idle = whyNotDriven || "";
     if (live.isSynced) draw();
   }, () => {}); // without it the steps are shown all the same
+  ask();
+  setInterval(() => idle && ask(), LOOK_EVERY);
   live.listen(draw);
   setInterval(() => publishedOf(live.get("Training", name), models).some((one) => one.image?.state === "waiting") && look(), LOOK_EVERY);
   setInterval(() => live.isSynced && !isOver(live.get("Training", name) || { status: { phase: "Failed" } }) && draw(), 1000);
 }
 
-function drawHead(place, found, name) {
+function drawHead(place, found, name, idle) {
   const over = isOver(found);
   const act = over
     ? h("button", { class: "button primary", type: "button", on: { click: () => again(name) } }, icon("play"), "Run again")
@@ -63,7 +71,8 @@ function drawHead(place, found, name) {
   const kept = place.querySelector("button") && document.activeElement === place.querySelector("button");
   show(place,
     h("div", {}, h("p", { class: "crumbs" }, h("a", { href: "/trainings" }, "Trainings"), pipelineOf(found) && ` · ${pipelineOf(found)}`),
-      h("div", { class: "row" }, h("h1", {}, name), phaseBadge(phaseOf(found)))),
+      h("div", { class: "row" }, h("h1", {}, name), phaseBadge(phaseOf(found))),
+      !over && idle && h("p", { class: "muted small" }, idle)),
     act);
   if (kept) act.focus();
 }
@@ -124,7 +133,7 @@ async function cancel(name) {
 
 async function again(name) {
   const made = await tried(() => send("POST", `/api/v1/trainings/${part(name)}:rerun`));
-  if (made) location.assign(`/trainings/${part(made.metadata.name)}`);
+  if (made) location.assign(at(`/trainings/${part(made.metadata.name)}`));
 }
 
 export async function tried(act) {

@@ -3,6 +3,7 @@
 import { empty, h, show } from "../dom.js";
 import { part } from "../api.js";
 import { ago, between, duration, exactly } from "../format.js";
+import { scrolling } from "../tables.js";
 import { live } from "./live.js";
 import { dots, phaseBadge, phaseOf, pipelineOf, stepsOf } from "./words.js";
 
@@ -23,7 +24,9 @@ function draw(body) {
     return;
   }
   const rows = all.slice(0, SHOWN).map(row);
-  show(body, h("div", { class: "table-wrap" }, table(["Name", "State", "Steps", "Cache", "Took", "Started"], rows, [], true)), all.length > SHOWN && h("p", { class: "card-body muted small" }, `The ${SHOWN} newest of ${all.length}.`));
+  const focused = body.contains(document.activeElement) && document.activeElement.getAttribute("href");
+  show(body, scrolling("Trainings", table(["Name", "State", "Steps", "Cache", "Took", "Started"], rows, [], true)), all.length > SHOWN && h("p", { class: "card-body muted small" }, `The ${SHOWN} newest of ${all.length}.`));
+  if (focused) body.querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
 }
 
 export function table(names, rows, numbers = [], isFolded = false) {

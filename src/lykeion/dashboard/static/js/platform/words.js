@@ -28,6 +28,19 @@ export function dots(steps) {
   return h("div", { class: "row" }, shown.length > 0 && h("span", { class: "dots", "aria-hidden": "true" }, shown), h("span", { class: "small muted nowrap" }, `${done} of ${wanted.length}`));
 }
 
+// Why a step was passed over, as a word and a sentence: it was not needed, or one that it needs, directly or not, has no result.
+// `needs`: name -> names of the steps whose outputs it reads; empty while that is not known.
+export function whySkipped(step, steps, needs) {
+  if (step.reason === "NotNeeded") return ["not needed", step.message];
+  const before = new Set(needs.size ? needs.get(step.name) : steps.map((one) => one.name));
+  for (const name of before) (needs.get(name) || []).forEach((other) => before.add(other));
+  for (const [phase, verb] of [["Failed", "failed"], ["Cancelled", "was cancelled"]]) {
+    const ended = steps.filter((one) => before.has(one.name) && phaseOfStep(one) === phase).map((one) => one.name);
+    if (ended.length) return ["not run", `not run, because ${ended.join(" and ")} ${verb}`];
+  }
+  return ["not run", step.message];
+}
+
 export function reasonOf(resource) {
   const bad = (resource.status?.conditions || []).find((one) => one.status === "False" && one.message);
   return bad ? bad.message : "";

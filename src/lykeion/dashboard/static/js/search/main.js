@@ -6,6 +6,7 @@ import { empty, h, notice, show, toast } from "../dom.js";
 import { Filters } from "./filters.js";
 import { listen } from "./photo.js";
 import { card, drawNothing, drawNotices, drawProblem, placeholders, say } from "./results.js";
+import { plain } from "../terminal.js";
 import { FIRST, isFiltered, MOST, nothing, query, read, unfiltered, write } from "./state.js";
 
 const at = (id) => document.getElementById(id);
@@ -63,7 +64,7 @@ async function run() {
   if (filters.place.parentElement !== beside) beside.append(filters.place); // what is moved loses the focus
   filters.draw(state);
   void describe();
-  document.title = isAsked ? `${item?.title || state.item || "Your photo"} · Lykeion` : "Search by photo · Lykeion";
+  document.title = isAsked ? `${plain(item?.title || state.item || "Your photo")} · Lykeion` : "Search by photo · Lykeion";
   if (!isAsked || !state.family) return;
   asking = new AbortController();
   const { signal } = asking;
@@ -109,7 +110,7 @@ function drawQuery() {
   const subject = h("div", { class: "card subject" },
     h("div", { class: "preview" }, source && h("img", { src: source, alt: photo ? "The photo you searched by" : `Picture of ${title}` })),
     h("div", { class: "card-body" },
-      h("div", {}, h("p", { class: "tiny muted" }, photo ? "Looks like" : "More like"), h("h3", {}, title)),
+      h("div", {}, h("p", { class: "tiny muted" }, photo ? "Looks like" : "More like"), h("h2", {}, title)),
       h("div", { class: "row" },
         h("button", { class: "button slim primary", type: "button", data: { choose: "file" } }, "New photo"),
         h("button", { class: "button slim only-touch", type: "button", data: { choose: "camera" } }, "Camera"),

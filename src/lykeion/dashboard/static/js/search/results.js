@@ -22,8 +22,8 @@ export function card(item, isFirst, moreLike) {
       h("div", { class: "row apart small" },
         h("span", { class: "muted" }, item.category || ""),
         item.price !== null && item.price !== undefined && h("span", { class: "price" }, price(item.price))),
-      h("div", { class: "score" }, meter(alike, `Likeness of ${title}`), h("span", { title: "Cosine of the two pictures' vectors" }, item.score.toFixed(3)))),
-    h("button", { class: "button slim", type: "button", "aria-label": `More like ${title}`, on: { click: () => moreLike(item) } }, "More like this"));
+      h("div", { class: "score" }, meter(alike, `Likeness of ${title}`, { role: "meter", text: `${item.score.toFixed(3)} of 1` }), h("span", { title: "Cosine of the two pictures' vectors" }, item.score.toFixed(3)))),
+    h("button", { class: "button slim", type: "button", "aria-label": `More like this: ${title}`, on: { click: () => moreLike(item) } }, "More like this"));
 }
 
 export function placeholders(many) {
