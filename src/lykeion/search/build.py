@@ -21,7 +21,8 @@ from lykeion.search.index import open_index
 from lykeion.search.rows import write_rows
 from lykeion.search.tune import tune
 
-FLAT_LISTS = 2048  # more centroids are searched by a graph
+GRAPH_FROM = 256  # lists, from which on the nearest centroids of a query are found by a graph
+FLAT_ADD = 2048  # lists, up to which comparing many rows with every centroid at once is cheaper than the graph
 BLOCK = 8192  # rows that are projected and added at a time
 
 
@@ -97,8 +98,13 @@ def write_vectors(path: Path, count: int, vectors: Callable[[slice], Floats], pr
 def write_lists(path: Path, vectors: Halves, centroids: Floats) -> None:
     """`index.faiss`: row numbers in the lists of their nearest centroids, with 1-bit codes."""
     index = empty_lists(centroids)
+    flat = faiss.IndexFlatIP(index.d)
+    flat.add(np.ascontiguousarray(centroids, np.float32))
+    nearest = flat if len(centroids) <= FLAT_ADD else index.quantizer
     for some in slices(len(vectors), BLOCK):
-        index.add(vectors[some].astype(np.float32))
+        rows = vectors[some].astype(np.float32)
+        lists = nearest.search(rows, 1)[1].ravel()
+        index.add_core(len(rows), faiss.swig_ptr(rows), None, faiss.swig_ptr(lists))
     faiss.write_index(index, str(path))
 
 
@@ -106,10 +112,9 @@ def empty_lists(centroids: Floats) -> Any:
     """An IVF over the generation's centroids. RaBitQ learns nothing: two indexes of a generation can be merged list by list."""
     dimension = int(centroids.shape[1])
     quantizer: Any = faiss.IndexFlatIP(dimension)
-    if len(centroids) > FLAT_LISTS:
-        quantizer = faiss.IndexHNSWFlat(dimension, 32, faiss.METRIC_INNER_PRODUCT)
-        quantizer.hnsw.efConstruction = 128
-        quantizer.hnsw.efSearch = 128
+    if len(centroids) >= GRAPH_FROM:
+        quantizer = faiss.IndexHNSWFlat(dimension, 32 if len(centroids) > FLAT_ADD else 16, faiss.METRIC_INNER_PRODUCT)
+        quantizer.hnsw.efConstruction = quantizer.hnsw.efSearch = 128
     quantizer.add(np.ascontiguousarray(centroids, np.float32))
     index = faiss.IndexIVFRaBitQ(quantizer, dimension, len(centroids), faiss.METRIC_INNER_PRODUCT)
     index.train(np.ascontiguousarray(centroids, np.float32))

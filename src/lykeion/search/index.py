@@ -25,13 +25,13 @@ from lykeion.core.search.filters import Filter, parse_filters
 from lykeion.core.search.manifest import CODES_FILE, MANIFEST_FILE, ROWS_FILE, VECTORS_FILE, IndexManifest, Tuning, parse_manifest
 from lykeion.core.search.merge import MOST_ITEMS, ItemHit, check_k
 from lykeion.errors import Corrupt, Invalid, NotFound, Problem
-from lykeion.search.exact import Bits, ExactRows, Floats, Ids, empty, map_rows, selector_of
+from lykeion.search.exact import Bits, ExactRows, Floats, Ids, empty, map_rows
+from lykeion.search.lists import Lists, read_lists
 from lykeion.search.rows import RowTable, open_rows
 
 EXACT_SHARE = 0.01  # a filter that lets fewer rows through is searched exactly
 EXACT_ROWS = 2000  # and one that lets so few through, whatever the share
 MOST_WIDENING = 8  # how many times more lists are scanned under a filter, at most
-FEWEST_CANDIDATES = 20  # that are scored again, however few rows are wanted
 FILTERS_KEPT = 64
 MOST_ROWS = 100 * MOST_ITEMS
 
@@ -56,11 +56,11 @@ class Allowed(NamedTuple):
 class Index:
     """An opened index directory. `count` rows, `dimension` floats each, made by the embedding `embedding`."""
 
-    def __init__(self, manifest: IndexManifest, rows: RowTable, exact: ExactRows, lists: Any | None) -> None:
+    def __init__(self, manifest: IndexManifest, rows: RowTable, exact: ExactRows, lists: Lists | None) -> None:
         self.manifest = manifest
         self.table = rows
         self._exact = exact
-        self._lists = lists  # faiss IVF index, or None
+        self._lists = lists
         self.tuning = manifest.tuning or Tuning(nprobe=1, refine=1, recall_at_10=1)
         self._filters: OrderedDict[Filter, Allowed] = OrderedDict()
         self._lock = threading.Lock()
@@ -72,7 +72,7 @@ class Index:
     @property
     def lists(self) -> int:
         """How many lists its vectors lie in; 1 where it is searched exactly."""
-        return 1 if self._lists is None else int(self._lists.nlist)
+        return 1 if self._lists is None else self._lists.number
 
     def vectors(self, rows: Ids) -> Floats:
         """Those of some rows `[n, d]`."""
@@ -82,16 +82,18 @@ class Index:
         """`["category:shoes", "price:<5000"]` as this index understands it. Raises Invalid with every problem."""
         return parse_filters(texts, self.fields)
 
-    def search(self, vectors: ArrayLike, k: int, filter: Filter | None = None, nprobe: int | None = None, *, exact: bool = False) -> Hits:
+    def search(
+        self, vectors: ArrayLike, k: int, filter: Filter | None = None, *, tuning: Tuning | None = None, exact: bool = False
+    ) -> Hits:
         """The rows most like each of `vectors` (`[n, d]` or `[d]`; scaled to length 1 here), at most k each.
 
-        nprobe: how many lists are scanned (default: as measured when the index was built). exact: compare with every row.
+        tuning: how lists are searched (default: as measured when the index was built). exact: compare with every row.
         Raises Invalid for a wrong shape, numbers that are not finite, a zero vector, k < 1 or k > 100 000.
         """
         queries = self._queries(vectors)
-        return self._search(queries, min(check_k(k, MOST_ROWS), max(1, self.count)), k, filter, nprobe, exact)
+        return self._search(queries, min(check_k(k, MOST_ROWS), max(1, self.count)), k, filter, tuning or self.tuning, exact)
 
-    def _search(self, queries: Floats, k: int, width: int, wanted: Filter | None, nprobe: int | None, exact: bool) -> Hits:
+    def _search(self, queries: Floats, k: int, width: int, wanted: Filter | None, tuning: Tuning, exact: bool) -> Hits:
         allowed = self._allowed(wanted)
         if allowed is not None and (allowed.passed <= EXACT_ROWS or allowed.passed <= EXACT_SHARE * self.count):
             scores, rows = self._among(queries, k, allowed)
@@ -100,8 +102,9 @@ class Index:
         else:
             share = 1.0 if allowed is None else allowed.passed / self.count
             # The nearest rows that pass a filter lie further away: look into more lists, as the filter is narrower.
-            probes = nprobe or math.ceil(self.tuning.nprobe * min(MOST_WIDENING, 1 / share))
-            scores, rows = self._by_lists(queries, k, probes, allowed)
+            if share < 1:
+                tuning = tuning.model_copy(update={"nprobe": math.ceil(tuning.nprobe * min(MOST_WIDENING, 1 / share))})
+            scores, rows = self._lists.search(queries, k, tuning, None if allowed is None else allowed.bits)
         if width > k:
             blank_scores, blank_rows = empty(len(queries), width - k)
             return Hits(np.hstack([scores, blank_scores]), np.hstack([rows, blank_rows]))
@@ -112,20 +115,8 @@ class Index:
         found = [self._exact.search_among(query, rows, k) for query in queries]
         return np.stack([scores for scores, _ in found]), np.stack([ids for _, ids in found])
 
-    def _by_lists(self, queries: Floats, k: int, nprobe: int, allowed: Allowed | None) -> tuple[Floats, Ids]:
-        assert self._lists is not None
-        selector = None if allowed is None else selector_of(allowed.bits)
-        how = faiss.IVFSearchParameters()
-        how.nprobe, how.sel = min(nprobe, self.lists), selector
-        _, candidates = self._lists.search(queries, min(self.count, max(FEWEST_CANDIDATES, int(k * self.tuning.refine))), params=how)
-        scores, rows = empty(len(queries), k)
-        for number, query in enumerate(queries):
-            some = candidates[number]
-            scores[number], rows[number] = self._exact.search_among(query, some[some >= 0], k)
-        return scores, rows
-
     def search_items(
-        self, vector: ArrayLike, k: int, filter: Filter | None = None, *, nprobe: int | None = None, with_vectors: bool = False
+        self, vector: ArrayLike, k: int, filter: Filter | None = None, *, tuning: Tuning | None = None, with_vectors: bool = False
     ) -> list[ItemHit]:
         """The k items most like `vector`, each with its best picture, best first: exactly min(k, items that match). Raises Invalid.
 
@@ -137,7 +128,7 @@ class Index:
         exact, depth = False, k + k * (self.count - self.manifest.items) // max(1, self.manifest.items)
         while True:
             depth = min(depth, self.count)
-            hits = self._search(queries, depth, depth, filter, nprobe, exact) if depth else Hits(*empty(1, 0))
+            hits = self._search(queries, depth, depth, filter, tuning or self.tuning, exact) if depth else Hits(*empty(1, 0))
             found = self._best_of_items(hits, k)
             filled = int((hits.rows[0] >= 0).sum())
             if len(found) == k or depth == self.count or (filled < depth and (exact or self._is_exact(filter))):
@@ -208,17 +199,22 @@ class Index:
             return Invalid([Problem(message, "vector", remedy=remedy)])
 
         try:
-            with np.errstate(over="ignore"):  # what is too large becomes infinite, and is refused below
-                vectors = np.atleast_2d(np.asarray(given, np.float32))
+            vectors = given if isinstance(given, np.ndarray) and given.dtype == np.float32 else as_floats(given)
         except (TypeError, ValueError):
             raise wrong("a vector is a list of numbers", f"send {self.dimension} numbers") from None
+        if vectors.ndim < 2:
+            vectors = vectors.reshape(1, -1)
         if vectors.ndim != 2 or vectors.shape[1] != self.dimension:
             raise wrong(
                 f"a vector of this index has {self.dimension} numbers, not {vectors.shape[-1]}", f"use the embedding {self.embedding}"
             )
+        if (
+            len(vectors) == 1 and 1e-30 < (square := float(np.einsum("ij,ij->", vectors, vectors))) < 1e30
+        ):  # the common case, at a third of the cost
+            return np.ascontiguousarray(vectors * np.float32(1 / math.sqrt(square)))
         squares = np.einsum("ij,ij->i", vectors, vectors)
-        if ((squares > 1e-30) & (squares < 1e30)).all():  # so all numbers are finite: the common case, and the cheap one
-            return np.ascontiguousarray(vectors / np.sqrt(squares)[:, None])
+        if not len(squares) or (squares.min() > 1e-30 and squares.max() < 1e30):  # so all numbers are finite
+            return np.ascontiguousarray(vectors * (1 / np.sqrt(squares))[:, None])
         if not np.isfinite(vectors).all():
             raise wrong("the vector holds a number that is not finite (NaN or infinity)", "send finite numbers")
         # Scaling first keeps the squares of very large and very small numbers within range.
@@ -227,6 +223,11 @@ class Index:
             raise wrong("the vector is zero, and nothing is like nothing", "send a vector with a direction")
         scaled = vectors / largest
         return np.ascontiguousarray(scaled / np.linalg.norm(scaled, axis=1, keepdims=True), np.float32)
+
+
+def as_floats(given: ArrayLike) -> Floats:
+    with np.errstate(over="ignore"):  # what is too large becomes infinite, and is refused later
+        return np.asarray(given, np.float32)
 
 
 def open_index(path: Path, *, mmap: bool = True) -> Index:
@@ -245,17 +246,11 @@ def open_index(path: Path, *, mmap: bool = True) -> Index:
     counts = {VECTORS_FILE: manifest.rows, ROWS_FILE: table.count} | ({} if lists is None else {CODES_FILE: lists.ntotal})
     if set(counts.values()) != {manifest.rows}:
         raise Corrupt(f"{path}: {MANIFEST_FILE} says {manifest.rows} rows, but {counts} (build the index again)")
-    return Index(manifest, table, ExactRows(vectors if mmap else np.array(vectors)), lists)
+    exact = ExactRows(vectors if mmap else np.array(vectors))
+    return Index(manifest, table, exact, None if lists is None else Lists(lists, exact.vectors))
 
 
 def check_size(path: Path, expected: int) -> None:
     size = path.stat().st_size if path.exists() else -1
     if size != expected:
         raise Corrupt(f"{path} has {max(size, 0)} bytes, {expected} expected (fetch or build the index again)")
-
-
-def read_lists(path: Path, mmap: bool) -> Any:
-    try:
-        return faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC if mmap else 0)
-    except RuntimeError as wrong:
-        raise Corrupt(f"{path}: faiss cannot read it: {str(wrong).splitlines()[0]} (fetch or build the index again)") from wrong

@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 import lykeion.search
 from lykeion.core.search.manifest import IndexManifest, parse_manifest
 from lykeion.errors import Corrupt, NotFound
-from lykeion.search.build import FLAT_LISTS, empty_lists
+from lykeion.search.build import GRAPH_FROM, empty_lists
 from lykeion.search.exact import ExactRows
 from lykeion.search.rows import bits
-from lykeion.search.tune import agreement, least, others
+from lykeion.search.tune import agreement, least, nearest, others, sample
 
 
 def copy_of(index: SimpleNamespace, folder: Path) -> Path:
@@ -161,13 +161,13 @@ def test_the_least_that_is_enough_is_found_with_few_tries(high: int, needed: int
 
 def test_many_lists_are_found_by_a_graph() -> None:
     random = np.random.default_rng(0)
-    centroids = random.standard_normal((FLAT_LISTS + 500, 16)).astype(np.float32)
+    centroids = random.standard_normal((GRAPH_FROM + 2000, 16)).astype(np.float32)
     centroids /= np.linalg.norm(centroids, axis=1, keepdims=True)
     lists = empty_lists(centroids)
     assert isinstance(faiss.downcast_index(lists.quantizer), faiss.IndexHNSWFlat)
     _, found = lists.quantizer.search(centroids[:500], 1)
     assert (found[:, 0] == np.arange(500)).mean() > 0.99
-    assert not isinstance(faiss.downcast_index(empty_lists(centroids[:FLAT_LISTS]).quantizer), faiss.IndexHNSWFlat)
+    assert not isinstance(faiss.downcast_index(empty_lists(centroids[: GRAPH_FROM - 1]).quantizer), faiss.IndexHNSWFlat)
 
 
 def test_indexes_of_one_generation_can_be_merged_list_by_list(large: SimpleNamespace) -> None:
@@ -179,3 +179,25 @@ def test_indexes_of_one_generation_can_be_merged_list_by_list(large: SimpleNames
     first.merge_from(second, 1500)
     whole.nprobe = first.nprobe = 64
     assert (whole.search(large.source[:20], 5)[1] == first.search(large.source[:20], 5)[1]).all()
+
+
+def test_candidates_are_scored_by_the_mapped_rows_and_nothing_is_copied(large: SimpleNamespace) -> None:
+    lists = large.index._lists
+    assert not lists._exact.codes.is_owned
+    hits = large.index.search(large.source[:50], 10)
+    scores = np.einsum("nd,nkd->nk", large.source[:50], large.index.vectors(hits.rows.ravel()).reshape(50, 10, -1))
+    assert np.allclose(hits.scores, scores, atol=1e-5)
+    assert (np.diff(hits.scores, axis=1) <= 0).all()
+
+
+def test_neighbours_to_tune_by_are_those_of_the_plainest_search(large: SimpleNamespace) -> None:
+    queries, own = sample(large.index, 40, 1)
+    truth = others(large.index.search(queries, 11, exact=True).rows, own)
+    assert agreement(nearest(large.index, queries, own), truth) == 1.0
+
+
+def test_what_an_index_says_of_its_recall_holds_on_queries_that_it_never_saw(large: SimpleNamespace) -> None:
+    random = np.random.default_rng(99)
+    near = large.source[random.choice(len(large.source), 400)] + 0.05 * random.standard_normal((400, large.source.shape[1]))
+    found, truth = (large.index.search(near, 10, exact=exact).rows for exact in (False, True))
+    assert agreement(found, truth) >= 0.99

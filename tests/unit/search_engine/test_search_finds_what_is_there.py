@@ -8,7 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from lykeion.core.search.manifest import Tuning
 from lykeion.errors import Invalid, NotFound
+
+ONE_LIST = Tuning(nprobe=1, refine=3, recall_at_10=0)
 
 
 def naive_items(shop: SimpleNamespace, query: np.ndarray, k: int, keep: Callable[[dict[str, Any]], bool] = lambda row: True) -> list[str]:
@@ -103,10 +106,10 @@ def test_a_large_index_loses_little_under_a_filter(large: SimpleNamespace, texts
 
 def test_as_many_items_come_back_as_match_even_where_lists_give_too_few(large: SimpleNamespace) -> None:
     query = queries_for(large)[0]
-    assert len(large.index.search_items(query, 1000, nprobe=1)) == 1000
+    assert len(large.index.search_items(query, 1000, tuning=ONE_LIST)) == 1000
     wanted = large.index.filter(["price:<1500", "status:on_sale"])
     matching = {row["item"] for row in large.rows if row["price"] is not None and row["price"] < 1500 and row["status"] == "on_sale"}
-    found = [hit.id for hit in large.index.search_items(query, 1000, wanted, nprobe=1)]
+    found = [hit.id for hit in large.index.search_items(query, 1000, wanted, tuning=ONE_LIST)]
     assert len(found) == len(set(found)) == min(1000, len(matching))
     assert set(found) <= matching
 

@@ -18,14 +18,16 @@ FLAT_UP_TO = 50_000  # rows: exact search is fast enough
 class Tuning(BaseModel):
     """How an IVF index is searched, as measured when it was built.
 
-    `nprobe`: lists that are scanned, `refine`: how many candidates per wanted row are scored again with their exact vectors,
-    `recall_at_10`: what that reached on sample rows.
+    `nprobe`: lists that are scanned, `refine`: how many candidates per wanted row are scored again with their exact vectors, `ef`: how
+    widely the graph of centroids is searched (where there is one), `recall_at_10`: what that reached on sample rows that it was not
+    chosen on.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     nprobe: int = Field(ge=1)
     refine: float = Field(ge=1)
+    ef: int = Field(default=128, ge=1)
     recall_at_10: float = Field(ge=0, le=1)
 
 
