@@ -20,8 +20,9 @@ from PIL import AvifImagePlugin, Image, ImageOps, MpoImagePlugin, TiffImagePlugi
 from lykeion.errors import LykeionError
 from lykeion.search.picture_repairs import JPEG, PNG, has_all_scans, has_end, with_end, without_metadata
 
-try:  # by name, so that no image and no key is asked for what few have: what is refused for lack of it is not kept
-    pillow_heif = import_module("pillow_heif")
+HEIC_PACKAGE = "pillow_heif"  # not a plain import, which keys and images would follow: few have it, and what its lack refuses is not kept
+try:
+    pillow_heif = import_module(HEIC_PACKAGE)
 except ImportError:  # lykeion[heic] is not installed
     HEIC = False
 else:

@@ -33,6 +33,7 @@ class Pipeline:
         self.runs = 0
         self.metrics: Counter[str] = Counter()
         self.result: dict[str, object] = {}
+        self.uncached = ""
 
     def folder(self, name: str, *parts: str) -> Path:
         made = self.home.joinpath("outputs", name, *parts)
@@ -50,6 +51,7 @@ class Pipeline:
     def keep(self, step: Step) -> None:
         self.metrics.update(step.metrics)
         self.result = step.result
+        self.uncached = self.uncached or step.uncached
 
     def listings(self, uri: Path | str) -> Path:
         target, step = self.folder(self.new("items")), self.step()

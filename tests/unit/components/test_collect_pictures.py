@@ -15,6 +15,7 @@ from lykeion.components.item_cache import PictureStore, SegmentWriter, read_tabl
 from lykeion.errors import Corrupt, Invalid
 
 Catalogue = Callable[..., Path]
+judge = pictures.judge
 
 
 def rows(folder: Path) -> list[dict[str, Any]]:
@@ -60,6 +61,16 @@ def test_what_is_no_picture_is_set_aside_and_leaves_nothing_in_the_cache(pipelin
     assert pipeline.metrics == {"pictures": 1, "quarantined": 4}
     assert len(list(PictureStore(pipeline.cache / "pictures"))) == 1
     assert pipeline.reasons(pipeline.collect(items)) == reasons
+
+
+def test_what_is_refused_for_lack_of_a_package_is_not_kept(pipeline, catalogue: Catalogue, picture, monkeypatch) -> None:
+    items = pipeline.listings(catalogue(**{"good.png": picture(1), "phone.heic": picture(2)}))
+    pipeline.collect(items)
+    assert pipeline.uncached == ""
+    monkeypatch.setattr(pictures, "FACTS_FOLDER", "picture-facts/without-heic")
+    monkeypatch.setattr(pictures, "judge", lambda data: pictures.NEEDS_HEIC if data == picture(2) else judge(data))
+    assert "lykeion[heic]" in pipeline.reasons(pipeline.collect(items))["phone.heic"]
+    assert pipeline.uncached == pictures.NEEDS_HEIC
 
 
 def test_paths_that_lead_elsewhere_are_set_aside(pipeline, tmp_path: Path, picture) -> None:
