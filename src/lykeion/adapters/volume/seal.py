@@ -38,15 +38,23 @@ def lying_below(folder: str, prefix: str = "") -> Iterator[os.DirEntry[str]]:
 
 
 def seal_file(path: str, name: str) -> SealedFile:
-    """Digest a file, make it durable and read-only, a program as one; its stat is taken last."""
+    """Digest a file, make it durable and read-only, a program as one; its stat is taken last.
+
+    Raises ValueError where it changes meanwhile.
+    """
     digest = sha256()
     with open(path, "rb", buffering=0) as file:
+        before = os.fstat(file.fileno())
         while block := file.read(BLOCK):
             digest.update(block)
-        executable = is_executable(os.fstat(file.fileno()).st_mode)
+        executable = is_executable(before.st_mode)
         os.fchmod(file.fileno(), 0o555 if executable else 0o444)
         os.fsync(file.fileno())
         now = os.fstat(file.fileno())
+    if (now.st_size, now.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
+        raise ValueError(
+            f"{name} changed after the component had returned: a thread or process that it started writes on, so wait for its end"
+        )
     return SealedFile(name, now.st_size, digest.hexdigest(), now.st_ino, now.st_mtime_ns, now.st_ctime_ns, executable)
 
 
