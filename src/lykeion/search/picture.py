@@ -15,7 +15,7 @@ from importlib import import_module
 from typing import Any, Literal, NamedTuple, TypeVar
 
 import numpy as np
-from PIL import AvifImagePlugin, Image, ImageOps, MpoImagePlugin, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin
+from PIL import AvifImagePlugin, Image, ImageFile, ImageOps, MpoImagePlugin, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin
 
 from lykeion.errors import LykeionError
 from lykeion.search.picture_repairs import JPEG, PNG, has_all_scans, has_end, with_end, without_metadata
@@ -127,7 +127,7 @@ def thumbnail(data: bytes, longest: int) -> bytes:
     return forgiving(whole(data), shrunk)
 
 
-def forgiving(data: bytes, use: Callable[[Image.Image], Use]) -> Use:
+def forgiving(data: bytes, use: Callable[[ImageFile.ImageFile], Use]) -> Use:
     """`use` of the opened picture; of a damaged PNG, of its pixels alone. Raises PictureError."""
     try:
         return use(opened(data))
@@ -173,7 +173,7 @@ def brand(start: bytes) -> bytes:
     return start[8:12] if start[4:8] == b"ftyp" else b""
 
 
-def opened(data: bytes) -> Image.Image:
+def opened(data: bytes) -> ImageFile.ImageFile:
     """The picture with its header read. Raises PictureError."""
     if not data:
         raise PictureError("the file is empty", "empty")
