@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from lykeion.components.csv_encoding import detect_encoding
+from lykeion.components.csv_encoding import Encoding, detect_encoding, is_utf8_within
 from lykeion.components.csv_fields import fields
 from lykeion.components.csv_records import LONGEST_RECORD
 from lykeion.components.listings import BadValue, Listing, Rejected, price
@@ -73,6 +73,7 @@ def test_what_any_dialect_writes_is_read_back(tmp_path_factory, rows, dialect, e
     file = tmp_path_factory.mktemp("csv") / "x.csv"
     file.write_bytes((first + text.getvalue()).encode(encoding))
     assume(detect_encoding(file).name == encoding or text.getvalue().isascii())  # "Â¡" in Windows-1252 is "¡" in UTF-8
+    assume(not any(is_utf8_within("".join(row), Encoding(encoding, True)) for row in rows))
     made = list(csv_listings(file))
     assert [one for one in made if isinstance(one, Rejected)] == []
     assert [(one.title, one.attributes["brand"]) for one in made] == [tuple(meant(value, is_quoted) for value in row) for row in rows]
@@ -175,6 +176,28 @@ def test_one_torn_character_makes_no_other_encoding_of_a_whole_file(read, mark: 
     assert {one.title for one in good} == {"Schöne Grüße"}
     assert [(one.id, one.line) for one in bad] == [("t", 22)]
     assert "0xc3" in bad[0].reason
+
+
+JOINED = "99,Café crème – é,p2.jpg,Zoë “x”\n"
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("count", [1, 20])
+def test_a_row_of_another_encoding_costs_itself_and_no_letter_of_the_others(read, count: int, end: str) -> None:
+    sound = "".join(f"{number},Café {number},p1.jpg,Zoë\n" for number in range(count))
+    text = ("id,title,pictures,brand\n" + sound).encode() + JOINED.encode("cp1252")
+    good, bad = read(text.replace(b"\n", end.encode()))
+    assert [(one.title, one.attributes["brand"]) for one in good] == [(f"Café {number}", "Zoë") for number in range(count)]
+    assert [(one.id, one.line) for one in bad] == [("99", count + 2)]
+    assert "bytes that are no text in UTF-8" in bad[0].reason
+
+
+def test_a_row_of_utf8_in_a_file_of_windows_own_is_set_aside_too(read) -> None:
+    rows = "".join(f"{number},CAFÉ’S {number} – MENÜ,p1.jpg\n" for number in range(20)) + "x,CAFÉ’S,p1.jpg\n"
+    good, bad = read(("id,title,pictures\n" + rows).encode("cp1252") + "y,Café,p1.jpg\n".encode())
+    assert [one.title for one in good] == [*(f"CAFÉ’S {number} – MENÜ" for number in range(20)), "CAFÉ’S"]
+    assert [(one.id, one.line) for one in bad] == [("y", 23)]
+    assert "UTF-8" in bad[0].reason
 
 
 def test_a_torn_header_is_one_error(read) -> None:
