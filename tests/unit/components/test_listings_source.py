@@ -156,6 +156,31 @@ def test_parquet_is_read_with_its_types(pipeline, tmp_path: Path) -> None:
     assert first["code"] == "007"
 
 
+@pytest.mark.parametrize("name", ["id", "title", "description", "category", "status"])
+@pytest.mark.parametrize("value", [["c"], [], {"de": "c"}, [["c"]], b"l\xe9"], ids=str)
+def test_a_value_that_is_no_text_is_never_made_one(pipeline, tmp_path: Path, name: str, value: object) -> None:
+    columns = {"id": ["1"], "pictures": ["a.png"]} | {name: pa.array([value])}
+    pq.write_table(pa.table(columns), tmp_path / "x.parquet")
+    items = pipeline.listings(tmp_path / "x.parquet")
+    assert read_items(items).num_rows == 0
+    (entry,) = quarantined(items)
+    assert entry["item"] == ("" if name == "id" else "1")
+    assert f"its {name} " in entry["reason"]
+
+
+@pytest.mark.parametrize("value", [[["a.png"]], {"path": "a.png"}, [{"path": "a.png"}], 5, b"a.png"], ids=str)
+def test_pictures_are_a_text_or_a_list_of_texts(pipeline, tmp_path: Path, value: object) -> None:
+    pq.write_table(pa.table({"id": ["1"], "pictures": pa.array([value])}), tmp_path / "x.parquet")
+    assert pipeline.reasons(pipeline.listings(tmp_path / "x.parquet")) == {"1": "its pictures are not a list of paths"}
+
+
+@pytest.mark.parametrize("value", [True, "1_000", "-1", "nan", "12,50"])
+def test_a_bad_price_is_told_with_how_to_write_it(value: object) -> None:
+    made = listing({"id": "1", "price": value})
+    assert isinstance(made, Rejected)
+    assert "(write 1234.5)" in made.reason
+
+
 def test_what_is_no_parquet_inside_is_said(pipeline, tmp_path: Path) -> None:
     (tmp_path / "x.parquet").write_bytes(b"PAR1" + b"\0" * 100)
     with pytest.raises(Invalid, match="Parquet"):
