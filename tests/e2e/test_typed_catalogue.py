@@ -63,7 +63,8 @@ def test_columns_of_every_type_are_asked_for_over_http(own, start_up):
         fields = {field["name"]: field for field in up.ask("/v1/search/t").json["fields"]}
         assert {one["value"]: one["items"] for one in fields["colours"]["values"]} == {"red": 2, "blue": 1}
         assert (fields["seller_id"]["least"], fields["seller_id"]["most"]) == (5, 9007199254740993)
-        assert list(found("late", "new:true")) == list(found("late", "score:<1")) == [str(LATE - 2)]
-        assert list(found("late", "new:false")) == list(found("late", "score:2.5")) == [str(LATE - 1)]
+        assert list(found("late", "new:true")) == list(found("late", "attribute_score:<1")) == [str(LATE - 2)]
+        assert found("late", "new:false")[str(LATE - 1)]["attribute_score"] == 2.5
+        assert list(found("late", "new:false")) == list(found("late", "attribute_score:2.5")) == [str(LATE - 1)]
     finally:
         up.end()

@@ -13,7 +13,6 @@ from lykeion.errors import Invalid
 COLUMNS = ("id", "title", "description", "category", "price", "status", "updated_at", "pictures")
 OWN = frozenset(COLUMNS)
 REQUIRED = ("id", "pictures")
-RESERVED = frozenset({"item", "item_hash", "number", "picture", "deleted"})  # names that an index's rows have for themselves
 ON_SALE = "on_sale"
 LONGEST_ID = 512
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -51,17 +50,14 @@ class BadValue(ValueError):
 
 
 def check_columns(there: Iterable[str], file: str) -> None:
-    """Raises Invalid where a listings file lacks a column that it must have, or has one of a name that is taken."""
+    """Raises Invalid where a listings file lacks a column that it must have, or has one twice."""
     names = list(there)
     missing = [name for name in REQUIRED if name not in names]
-    taken = sorted(RESERVED.intersection(names))
     repeated = sorted({name for name in names if names.count(name) > 1})
     parts = []
     if missing:
         guesses = [f"did you mean {close[0]!r} for {name!r}?" for name in missing if (close := nearest(name, names))]
         parts.append(f"lacks {', '.join(map(repr, missing))}; it has {', '.join(map(repr, names)) or 'none'}. {' '.join(guesses)}".rstrip())
-    if taken:
-        parts.append(f"has {', '.join(map(repr, taken))}, which are names that an index has for itself: rename them")
     if repeated:
         parts.append(f"has {', '.join(map(repr, repeated))} more than once")
     if parts:
