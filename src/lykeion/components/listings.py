@@ -19,7 +19,7 @@ CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 class Listing(NamedTuple):
-    """An item. `pictures` as they are written; `attributes`: the columns that have no meaning of their own here."""
+    """An item. `pictures` as they are written; `attributes`: the columns that have no meaning of their own here. `line`: see `Rejected`."""
 
     id: str
     title: str = ""
@@ -30,6 +30,7 @@ class Listing(NamedTuple):
     updated_at: datetime | None = None
     pictures: tuple[str, ...] = ()
     attributes: Mapping[str, Any] = {}
+    line: int = 0
 
 
 class Rejected(NamedTuple):

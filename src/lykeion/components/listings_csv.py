@@ -71,8 +71,7 @@ def csv_listings(path: Path) -> Iterator[Listing | Rejected]:
             elif is_utf8_within("".join(record), encoding):
                 yield Rejected(identity(names, record), MIXED, "".join(record), records.line)
             elif record and record != [""]:
-                made = in_columns(names, record, header.width)
-                yield made if isinstance(made, Listing) else made._replace(line=records.line)
+                yield in_columns(names, record, header.width)._replace(line=records.line)
 
 
 def in_columns(names: list[str], row: list[str], width: int) -> Listing | Rejected:

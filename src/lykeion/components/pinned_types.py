@@ -29,7 +29,7 @@ def pinned(rows: Iterator[Listing | Rejected], types: Mapping[str, pa.DataType])
         try:
             fitted = {name: fit(name, value, types[name]) if name in types else value for name, value in row.attributes.items()}
         except BadValue as bad:
-            yield Rejected(row.id, bad.reason, bad.value)
+            yield Rejected(row.id, bad.reason, bad.value, row.line)
             continue
         yield row._replace(attributes=fitted)
 

@@ -53,6 +53,7 @@ NEEDS_HEIC = "a HEIC picture, which is read where lykeion[heic] is installed: pi
 ORIENTATION = 0x0112
 STRIP = 256  # rows of pixels that are copied at a time
 LONGEST_MARK = 32  # bytes by which any kind of picture is told
+LONGEST_POSE = 1024  # bytes by which text that poses as one is told
 MARKS = (JPEG, PNG, b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*")
 AVIF_BRANDS = (b"avif", b"avis")
 HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1")
@@ -160,7 +161,7 @@ def digest_of_pixels(jpeg: bytes) -> bytes:
 
 
 def begins_like_a_picture(start: bytes) -> bool:
-    """start: the first `LONGEST_MARK` bytes of a file, or all that it has."""
+    """start: the first `LONGEST_MARK` bytes of a file at least, or all that it has."""
     if start.startswith(b"RIFF"):
         return start[8:12] == b"WEBP"
     if start.startswith(b"BM"):
@@ -200,7 +201,7 @@ def opened(data: bytes) -> ImageFile.ImageFile:
 
 def posing(data: bytes) -> str:
     """Why this is text that poses as a picture; "" where it is not."""
-    start = data[:1024].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    start = data[:LONGEST_POSE].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if start.startswith(b"<svg") or (start.startswith(b"<?xml") and b"<svg" in start):
         return f"an SVG drawing, which is not read: {WHAT_CAN_BE_READ} is"
     if start.startswith((b"<!doctype html", b"<html", b"<head", b"<body")):

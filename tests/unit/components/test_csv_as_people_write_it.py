@@ -240,7 +240,7 @@ def test_columns_without_a_name_at_the_end_are_passed_over_where_they_are_empty(
 def test_blanks_around_values_go_and_blanks_inside_quotes_stay(read) -> None:
     good, bad = read('id,title,pictures,colour,note\n 1, "a, b" ,x.jpg, red ," in quotes "\n')
     assert bad == []
-    assert good[0] == Listing("1", "a, b", pictures=("x.jpg",), attributes={"colour": "red", "note": " in quotes "})
+    assert good[0] == Listing("1", "a, b", pictures=("x.jpg",), attributes={"colour": "red", "note": " in quotes "}, line=2)
 
 
 @pytest.mark.parametrize("text", ["1_000", "1_0.5", "_1"])
@@ -252,7 +252,7 @@ def test_what_only_python_calls_a_number_is_no_price(text: str) -> None:
 def test_the_same_letters_are_the_same_text(read) -> None:
     nfd = unicodedata.normalize("NFD", "Café")
     good, _ = read(f"id,title,category,pictures,{nfd}\n1,Café,Café,a.jpg,Café\n2,{nfd},{nfd},a.jpg,{nfd}\n")
-    assert good[0]._replace(id="") == good[1]._replace(id="")
+    assert good[0]._replace(id="", line=0) == good[1]._replace(id="", line=0)
     assert list(good[0].attributes) == ["Café"]
 
 
