@@ -101,6 +101,39 @@ def test_an_open_quote_costs_its_own_row_and_no_other(tmp_path_factory, bad: int
     assert str(told.value).startswith(rows[bad])
 
 
+@pytest.mark.parametrize(
+    "bad",
+    [
+        r'1,"A \"q\" b",p1.jpg,x',
+        r'1,"A \"q, r\" b",p1.jpg,x',
+        r'1,"\"q\"",p1.jpg,x',
+        r'1, "27\" x 30\"" ,p1.jpg,x',
+        r"1,A \"q, r\" b,p1.jpg,x",
+        '1,"A 5" plate, blue,p1.jpg,x',
+        '1,"A 5" plate,p1.jpg,x',
+        '1,"" b,p1.jpg,x',
+        '1,"two\nlines" b,p1.jpg,x',
+    ],
+)
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r", ""])
+def test_a_quote_that_closes_where_no_field_ends_costs_its_own_row(read, bad: str, end: str) -> None:
+    rows = ["id,title,pictures,brand", '0,"a, ""b""",p0.jpg,y', bad] + ['2,"c",p2.jpg,z'] * bool(end)
+    good, told = read((end or "\n").join(rows) + end)
+    assert ids(good) == ["0", "2"][: 2 if end else 1]
+    assert good[0].title == 'a, "b"'
+    (one,) = told
+    assert (one.id, one.line) == ("1", 3)
+    assert "a quote closes in it where no field ends" in one.reason or (not end and "is not closed" in one.reason)
+    assert str(one.value).startswith(bad[:3])
+
+
+@pytest.mark.parametrize("title", ['27" screen', r"C:\dir\file", 'the "best" one', r'"ends with \"', '"a ""b"" c"  ', r"5\" 6"])
+def test_quotes_and_backslashes_that_have_one_meaning_stay(read, title: str) -> None:
+    good, bad = read(f"id,title,pictures\n1,{title},a.jpg\n2,x,b.jpg\n")
+    assert bad == []
+    assert ids(good) == ["1", "2"]
+
+
 def test_open_quotes_are_found_where_nothing_looks_like_a_picture(read) -> None:
     good, bad = read('id,title,pictures\n1,a,p1\n2,"27 inch,p2\n3,b,p3\n4,"c, d",p4\n5,e,p5\n6,"f,p6\n7,g,p7\n')
     assert ids(good) == ["1", "3", "4", "5", "7"]
