@@ -41,7 +41,7 @@ def is_sound(found: Sequence[Field]) -> bool:
 
 
 def is_misquoted(field: Field, text: str) -> bool:
-    """Whether it is in quotes that close where it does not end, as those of `"A \\"q\\" b"` do: what it says can be guessed alone. `text`:
+    """Whether it is in quotes that close where it does not end, as those of `"A \\"q\\" b"` do: what it says can only be guessed. `text`:
     of its record.
     """
     return not (field.is_sound or field.is_open) and text[field.start : field.end].lstrip(" ").startswith('"')

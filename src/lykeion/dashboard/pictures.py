@@ -20,6 +20,7 @@ from lykeion.search.picture_repairs import JPEG, has_end, with_end
 
 SIZES = (64, 128, 256, 512, 1024)  # few, so that the cache stays small
 DEFAULT_SIZE = 256
+NOT_SHOWN: tuple[type[BaseException], ...] = (PictureError, *UNREADABLE)
 FOR_EVER = "public, max-age=31536000, immutable"
 
 
@@ -62,7 +63,7 @@ def shrink(source: Path, size: int) -> bytes:
         turned, profile = orientation(picture), picture.info.get("icc_profile")
         picture.draft("RGB", (size, size))
         what_there_is(picture)
-        has_alpha = "A" in picture.getbands() or "transparency" in picture.info
+        has_alpha = "A" in picture.getbands() or ("transparency" in picture.info and not picture.mode.startswith("I"))
         shown = picture.convert("RGBA") if has_alpha else rgb(picture)
         shown.thumbnail((size, size))
         kept = BytesIO()
@@ -73,8 +74,8 @@ def shrink(source: Path, size: int) -> bytes:
     is_cut = data.startswith(JPEG) and not has_end(data)
     try:
         return forgiving(with_end(data)[0] if is_cut else data, shrunk)
-    except PictureError as error:
-        raise Corrupt(f"{source.name}: it cannot be shown: {error.reason}") from error
+    except NOT_SHOWN as error:
+        raise Corrupt(f"{source.name}: it cannot be shown: {plain(error)}") from error
 
 
 def what_there_is(picture: ImageFile.ImageFile) -> None:

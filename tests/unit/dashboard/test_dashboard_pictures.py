@@ -142,6 +142,10 @@ def test_grey_of_sixteen_bits_is_as_dark_as_the_index_sees_it(platform: Platform
     assert abs(red - 40) <= 2
 
 
+def test_grey_of_sixteen_bits_with_a_transparent_shade_is_shown(platform: Platform) -> None:
+    assert platform.ask(f"/v1/pictures/{keep(platform.home, picture('I;16', transparency=0))}").status == 200
+
+
 def test_what_is_said_of_a_picture_names_no_folder_of_the_machine(platform: Platform) -> None:
     answer = platform.ask(f"/v1/pictures/{keep(platform.home, b'no picture')}")
     assert str(platform.home) not in answer.body.decode()
