@@ -358,7 +358,6 @@ BAD_FILES = {
     "empty": (b"", "empty"),
     "zeros": (b"\0" * 5000, "column"),
     "half a parquet": (b"PAR1" + b"x" * 100, "arquet"),
-    "taken names": (b"id,pictures,deleted\na,b,c\n", "deleted"),
     "repeated columns": (b"id,id,pictures\na,b,c\n", "more than once"),
 }
 

@@ -2,6 +2,7 @@
 
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from pathlib import Path
 from urllib.parse import urlencode
 
 import pyarrow as pa
@@ -32,6 +33,13 @@ FINDS = {
     "updated_at:2026-02-01": ["2"],
     "net:>=12.5": ["1"],
 }
+PAGE = Path(__file__).parents[2] / "docs" / "architecture" / "55-pictures-and-features.md"
+HEAD = """apiVersion: lykeion.dev/v1alpha1
+kind: Pipeline
+metadata: {name: pin}
+spec:
+  parameters: {listings: {type: uri}}
+"""
 LATE = 8200  # items, of which the last two have what no other has
 
 
@@ -63,7 +71,23 @@ def test_columns_of_every_type_are_asked_for_over_http(own, start_up):
         fields = {field["name"]: field for field in up.ask("/v1/search/t").json["fields"]}
         assert {one["value"]: one["items"] for one in fields["colours"]["values"]} == {"red": 2, "blue": 1}
         assert (fields["seller_id"]["least"], fields["seller_id"]["most"]) == (5, 9007199254740993)
-        assert list(found("late", "new:true")) == list(found("late", "score:<1")) == [str(LATE - 2)]
-        assert list(found("late", "new:false")) == list(found("late", "score:2.5")) == [str(LATE - 1)]
+        assert list(found("late", "new:true")) == list(found("late", "attribute_score:<1")) == [str(LATE - 2)]
+        assert found("late", "new:false")[str(LATE - 1)]["attribute_score"] == 2.5
+        assert list(found("late", "new:false")) == list(found("late", "attribute_score:2.5")) == [str(LATE - 1)]
     finally:
         up.end()
+
+
+def test_the_types_of_the_first_catalogue_are_pinned_by_the_documented_pipeline(cli, tmp_path):
+    steps = PAGE.read_text().split("```yaml\n  steps:\n")[1].split("```")[0]
+    (tmp_path / "pin.yaml").write_text(HEAD + "  steps:\n" + steps)
+    told = []
+    for name, size in (("first", "41"), ("later", "4.5")):
+        (tmp_path / f"{name}.csv").write_text(f"id,pictures,size\n1,a.png,{size}\n")
+        told.append(cli("run", tmp_path / "pin.yaml", "-p", f"listings={tmp_path / name}.csv", "-o", "json").json)
+    first, later = told
+    assert [one["model"] for one in first["published"]] == ["shop-schema"]
+    assert first["setAside"] == []
+    assert [(one["step"], one["reason"]) for one in later["setAside"]] == [
+        ("items", "its size is not of the type int64 that the pinned schema says")
+    ]

@@ -3,6 +3,7 @@
 import codecs
 import io
 import re
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, TextIO
 
@@ -16,7 +17,6 @@ MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 CHUNK = 1 << 20
-SOUND = 8  # times as many characters beyond ASCII as torn ones, for a text to be UTF-8 that is damaged in places
 TORN = re.compile(r"[\udc00-\udcff]+")
 NAMES = {"utf-8-sig": "UTF-8", "utf-8": "UTF-8", "cp1252": "Windows-1252 (the file is not UTF-8)"}
 
@@ -53,8 +53,8 @@ def torn(text: str) -> str:
 
 
 def detect_encoding(path: Path) -> Encoding:
-    """By its mark, else UTF-16 where every other byte is empty, else UTF-8 where all of it is (or nearly all that is not ASCII), else
-    Windows-1252, which is Latin-1 with quotation marks, dashes and the euro.
+    """By its mark, else UTF-16 where every other byte is empty, else UTF-8 where all of it is (or half of the lines that are not
+    ASCII), else Windows-1252, which is Latin-1 with quotation marks, dashes and the euro.
 
     Raises Invalid for UTF-32 that is torn: nothing after that can be read.
     """
@@ -63,7 +63,7 @@ def detect_encoding(path: Path) -> Encoding:
         if is_whole(file, name):
             return Encoding(name, True)
         if name == "utf-8":
-            name = name if is_mostly_utf8(file) else "cp1252"
+            name = name if is_mostly_utf8(path) else "cp1252"
             return Encoding(name, name == "cp1252" and is_whole(file, name))
         if name == "utf-32":
             raise Invalid(f"uri: {path}: the file begins as UTF-32 and is not: save it as UTF-8")
@@ -93,14 +93,30 @@ def is_whole(file: BinaryIO | io.BufferedReader, name: str) -> bool:
     return True
 
 
-def is_mostly_utf8(file: BinaryIO | io.BufferedReader) -> bool:
-    """Letters of Windows-1252 make no valid UTF-8 but by chance, so few torn places among many valid ones are damage."""
-    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+def is_mostly_utf8(path: Path) -> bool:
+    """Letters of Windows-1252 make no valid UTF-8 but by chance, so where as many lines are valid as not, the others are damage.
+
+    Lines are counted, not letters: of a file that was put together from two, every line is in one encoding.
+    """
     valid = broken = 0
-    file.seek(0)
-    while chunk := file.read(CHUNK):
-        text = decoder.decode(chunk)
-        marks = text.count("�")
-        broken += marks
-        valid += len(text) - len(text.encode("ascii", "ignore")) - marks
-    return valid > SOUND * broken
+    with opened(path, Encoding("utf-8", is_whole=False)) as file:
+        for line in iter(partial(file.readline, CHUNK), ""):
+            if TORN.search(line):
+                broken += 1
+            elif not line.isascii():
+                valid += 1
+    return valid >= broken
+
+
+def is_utf8_within(text: str, encoding: Encoding) -> bool:
+    """Whether a text that was read as Windows-1252 is one that somebody wrote as UTF-8: each of its letters, without exception, says so.
+
+    Only letters that Windows-1252 has are believed: a single CAFÉ’S in it is UTF-8 by chance, of letters that nobody writes.
+    """
+    if encoding.name != "cp1252" or text.isascii():
+        return False
+    try:
+        text.encode("cp1252").decode("utf-8").encode("cp1252")
+    except UnicodeError:
+        return False
+    return True

@@ -40,6 +40,13 @@ def is_sound(found: Sequence[Field]) -> bool:
     return all(field.is_sound for field in found)
 
 
+def is_misquoted(field: Field, text: str) -> bool:
+    """Whether it is in quotes that close where it does not end, as those of `"A \\"q\\" b"` do: what it says can only be guessed. `text`:
+    of its record.
+    """
+    return not (field.is_sound or field.is_open) and text[field.start : field.end].lstrip(" ").startswith('"')
+
+
 def is_torn_apart(field: Field) -> bool:
     """Whether its quotes hold line ends and close where no field ends: they may be those of two fields."""
     return not (field.is_sound or field.is_open) and ("\n" in field.value or "\r" in field.value)

@@ -12,7 +12,7 @@ from functools import partial
 from itertools import accumulate, chain
 from typing import NamedTuple, TextIO
 
-from lykeion.components.csv_fields import Field, fields, is_sound, is_torn_apart
+from lykeion.components.csv_fields import Field, fields, is_misquoted, is_sound, is_torn_apart
 
 LONGEST_FIELD = 1_000_000  # characters
 LONGEST_RECORD = 4_000_000
@@ -20,7 +20,9 @@ MOST_REREAD = 64_000_000  # characters that are read twice for the sake of open 
 SHORT_RECORD = 8_000
 LOOKED_AT = 3  # lines of a record, while its quotes are looked at with each further line
 
-OPEN = 'a quote opens in it and is not closed (close it; a quote that is meant is written as two, in a field between quotes: "27"" screen")'
+AS_TWO = 'a quote that is meant is written as two, in a field between quotes: "27"" screen'
+OPEN = f"a quote opens in it and is not closed (close it; {AS_TWO})"
+MISPLACED = f"a quote closes in it where no field ends ({AS_TWO}; a backslash before it does not count)"
 
 
 class Broken(NamedTuple):
@@ -76,18 +78,27 @@ class Records:
             except csv.Error as error:
                 yield self.broken(OPEN if len(self.taken) > 1 else f"it cannot be read as CSV: {error}")
 
-    def sound(self) -> Iterator[list[str]]:
-        """The records up to a broken one. Raises Swallowed, csv.Error."""
+    def sound(self) -> Iterator[list[str] | Broken]:
+        """The records up to one whose end is not known. Raises Swallowed, csv.Error."""
         taken = self.taken
         for values in self.reader:
             self.span = len(taken)
             if (self.span > 1 or self.has_ended) and self.swallows():
                 raise Swallowed
-            trimmed = [*map(str.strip, values)]
-            if trimmed != values and any('"' in line for line in taken):
-                trimmed = [field.value for field in self.fields()]
+            made: list[str] | Broken = [*map(str.strip, values)]
+            if any('"' in line for line in taken):
+                made = self.quoted()
             taken.clear()
-            yield trimmed
+            yield made
+
+    def quoted(self) -> list[str] | Broken:
+        """The record that was taken, of which quotes are a part."""
+        found, text = self.fields(), "".join(self.taken)
+        values = [field.value for field in found]
+        is_escaped = '\\"' in text and not (self.rows.fit(found) or is_sound(found))
+        if is_escaped or any(is_misquoted(field, text) for field in found):
+            return Broken(self.line, values, MISPLACED, text.strip())
+        return values
 
     def lines(self) -> Iterator[str]:
         """The lines that are left. Raises Swallowed."""

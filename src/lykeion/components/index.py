@@ -1,5 +1,6 @@
 """The index of a catalogue: features meet the items they belong to, go through the space, and become an index directory."""
 
+import re
 from hashlib import blake2b
 
 import numpy as np
@@ -14,8 +15,10 @@ from lykeion.errors import Invalid, Problem
 from lykeion.search.build import Identity
 from lykeion.search.build import build as build_index
 from lykeion.search.exact import Floats, Ids
-from lykeion.search.rows import OWN_COLUMNS, ROW_SCHEMA
+from lykeion.search.rows import OWN_COLUMNS, ROW_SCHEMA, SAID_IN_ANSWERS
 from lykeion.search.space import Space
+
+TAKEN = re.compile(f"(attribute_)*({'|'.join((*OWN_COLUMNS, *SAID_IN_ANSWERS))})")
 
 
 class Index:
@@ -81,8 +84,10 @@ def rows_of(raw: Raw, items: pa.Table) -> tuple[Ids, pa.Table]:
 
 
 def attribute_name(column: str) -> str:
-    """A catalogue's own column may have the name of one that every index has."""
-    return f"attribute_{column}" if column in (*OWN_COLUMNS, "id") else column
+    """What a catalogue's own column is called in an index. A name that is taken gets `attribute_` before it, as does one that would then
+    be taken: so no two columns become one.
+    """
+    return f"attribute_{column}" if TAKEN.fullmatch(column) else column
 
 
 def item_hashes(items: list[str]) -> list[int]:

@@ -70,8 +70,7 @@ def hash_of(item_id: str) -> int:
 
 def row(listing: Listing) -> Mapping[str, Any]:
     """The row of `items.arrow`."""
-    fields = listing._asdict()
-    return {**fields, **fields.pop("attributes")}
+    return {**{name: getattr(listing, name) for name in ITEM_COLUMNS.names}, **listing.attributes}
 
 
 def schema_of(batch: list[Listing], types: Types) -> pa.Schema:

@@ -13,14 +13,13 @@ from lykeion.errors import Invalid
 COLUMNS = ("id", "title", "description", "category", "price", "status", "updated_at", "pictures")
 OWN = frozenset(COLUMNS)
 REQUIRED = ("id", "pictures")
-RESERVED = frozenset({"item", "item_hash", "number", "picture", "deleted"})  # names that an index's rows have for themselves
 ON_SALE = "on_sale"
 LONGEST_ID = 512
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 class Listing(NamedTuple):
-    """An item. `pictures` as they are written; `attributes`: the columns that have no meaning of their own here."""
+    """An item. `pictures` as they are written; `attributes`: the columns that have no meaning of their own here. `line`: see `Rejected`."""
 
     id: str
     title: str = ""
@@ -31,6 +30,7 @@ class Listing(NamedTuple):
     updated_at: datetime | None = None
     pictures: tuple[str, ...] = ()
     attributes: Mapping[str, Any] = {}
+    line: int = 0
 
 
 class Rejected(NamedTuple):
@@ -51,17 +51,14 @@ class BadValue(ValueError):
 
 
 def check_columns(there: Iterable[str], file: str) -> None:
-    """Raises Invalid where a listings file lacks a column that it must have, or has one of a name that is taken."""
+    """Raises Invalid where a listings file lacks a column that it must have, or has one twice."""
     names = list(there)
     missing = [name for name in REQUIRED if name not in names]
-    taken = sorted(RESERVED.intersection(names))
     repeated = sorted({name for name in names if names.count(name) > 1})
     parts = []
     if missing:
         guesses = [f"did you mean {close[0]!r} for {name!r}?" for name in missing if (close := nearest(name, names))]
         parts.append(f"lacks {', '.join(map(repr, missing))}; it has {', '.join(map(repr, names)) or 'none'}. {' '.join(guesses)}".rstrip())
-    if taken:
-        parts.append(f"has {', '.join(map(repr, taken))}, which are names that an index has for itself: rename them")
     if repeated:
         parts.append(f"has {', '.join(map(repr, repeated))} more than once")
     if parts:
@@ -79,21 +76,35 @@ def nearest(name: str, names: list[str]) -> list[str]:
 
 def listing(row: Mapping[str, Any]) -> Listing | Rejected:
     """A row by column name; absent and empty values are the same."""
-    identity = text(row.get("id")).strip()
+    identity = ""
     try:
+        identity = text_in(row, "id").strip()
         return Listing(
             id=checked_id(identity),
-            title=composed(text(row.get("title"))),
-            description=composed(text(row.get("description"))),
-            category=composed(text(row.get("category")).strip()),
+            title=composed(text_in(row, "title")),
+            description=composed(text_in(row, "description")),
+            category=composed(text_in(row, "category").strip()),
             price=price(row.get("price")),
-            status=composed(text(row.get("status")).strip()) or ON_SALE,
+            status=composed(text_in(row, "status").strip()) or ON_SALE,
             updated_at=moment(row.get("updated_at")),
             pictures=pictures(row.get("pictures")),
             attributes={name: composed(value) for name, value in row.items() if name not in OWN},
         )
     except BadValue as bad:
         return Rejected(identity, bad.reason, bad.value)
+
+
+def text_in(row: Mapping[str, Any], name: str) -> str:
+    """Raises BadValue for what is no single text: a list, a structure, bytes that are not UTF-8."""
+    value = row.get(name)
+    if isinstance(value, list | tuple | dict):
+        raise BadValue(f"its {name} is a list or a structure (write one text, or give the column another name)", value)
+    if isinstance(value, bytes):
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            raise BadValue(f"its {name} holds bytes that are no text in UTF-8", value) from None
+    return text(value)
 
 
 def text(value: Any) -> str:
@@ -134,12 +145,13 @@ def price(value: Any) -> float | None:
     """A number of any currency; None where there is none."""
     if value is None or (isinstance(value, str) and not value.strip()):
         return None
+    is_pythons = isinstance(value, bool) or (isinstance(value, str) and "_" in value)  # True and 1_000 are numbers to Python alone
     try:
-        found = math.nan if isinstance(value, str) and "_" in value else float(value)  # 1_000 is a number to Python alone
+        found = math.nan if is_pythons else float(value)
     except (TypeError, ValueError):
         raise BadValue("its price is not a number (write 1234.5)", value) from None
     if not math.isfinite(found) or found < 0:
-        raise BadValue("its price is not a number from 0 up", value)
+        raise BadValue("its price is not a number from 0 up (write 1234.5)", value)
     return found
 
 
@@ -161,8 +173,8 @@ def moment(value: Any) -> datetime | None:
 
 def pictures(value: Any) -> tuple[str, ...]:
     """A list, or a text with `;` between the parts."""
-    parts = value.split(";") if isinstance(value, str) else value or ()
-    if isinstance(parts, bytes) or not hasattr(parts, "__iter__"):
+    parts = value.split(";") if isinstance(value, str) else [] if value is None else value
+    if not isinstance(parts, list | tuple) or any(isinstance(part, list | tuple | dict) for part in parts):
         raise BadValue("its pictures are not a list of paths", value)
     found = tuple(text(part).strip() for part in parts)
     if any("\0" in part for part in found):

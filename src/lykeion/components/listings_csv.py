@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TextIO
 
-from lykeion.components.csv_encoding import detect_encoding, opened, torn
+from lykeion.components.csv_encoding import detect_encoding, is_utf8_within, opened, torn
 from lykeion.components.csv_fields import fields
 from lykeion.components.csv_records import Broken, Records, Rows
 from lykeion.components.listings import REQUIRED, Listing, Rejected, check_columns, composed, listing
@@ -18,6 +18,7 @@ DELIMITERS = (",", ";", "\t", "|")
 SAID_DELIMITER = re.compile(r'"?sep=([^"\s\w]|\t)"?\s*', re.IGNORECASE)  # Excel's own
 MOST_LINES = 100  # of a header
 LONGEST_LINE = 1_000_000  # of a header, in characters
+MIXED = "its letters are UTF-8 in a file that else is Windows-1252 (save the whole file as UTF-8)"
 PICTURE = re.compile(r"\w://|\.\w{2,5}$")
 
 
@@ -67,9 +68,10 @@ def csv_listings(path: Path) -> Iterator[Listing | Rejected]:
             elif not encoding.is_whole and (wrong := torn("".join(record))):
                 reason = f"it holds bytes that are no text in {encoding}: {wrong} (save the file as UTF-8)"
                 yield Rejected(identity(names, record), reason, None, records.line)
+            elif is_utf8_within("".join(record), encoding):
+                yield Rejected(identity(names, record), MIXED, "".join(record), records.line)
             elif record and record != [""]:
-                made = in_columns(names, record, header.width)
-                yield made if isinstance(made, Listing) else made._replace(line=records.line)
+                yield in_columns(names, record, header.width)._replace(line=records.line)
 
 
 def in_columns(names: list[str], row: list[str], width: int) -> Listing | Rejected:

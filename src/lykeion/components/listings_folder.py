@@ -11,7 +11,7 @@ from pathlib import Path
 from lykeion.components.listings import BadValue, Listing, Rejected, checked_id, composed
 from lykeion.errors import Invalid
 from lykeion.outside import open_outside
-from lykeion.search.picture import LONGEST_MARK, begins_like_a_picture
+from lykeion.search.picture import LONGEST_POSE, begins_like_a_picture, posing
 
 JPEG = (".jpg", ".jpeg", ".jpe", ".jfif", ".pjpeg", ".pjp")
 SUFFIXES = frozenset({*JPEG, ".png", ".gif", ".webp", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".heif"})
@@ -19,19 +19,27 @@ EXAMPLES = 3  # of what was passed over, where nothing was taken
 
 
 def folder_listings(folder: Path) -> Iterator[Listing | Rejected]:
-    """In order of their paths. A picture that links lead to by several paths is one item: that of the first path.
+    """In order of their paths, then those that links alone lead to. A picture is one item: the file itself, else the first link to it.
 
     Raises Invalid at the end where there was no picture, with what was there.
     """
-    seen: set[str] = set()
+    seen: dict[str, str] = {}
+    links: list[str] = []
     passed_over: list[str] = []
     for path, reason in entries(folder):
         if reason:
             passed_over.append(f"{shown(folder, path)}: {reason}")
             yield Rejected(shown(folder, path), reason)
-        elif (real := os.path.realpath(path)) not in seen:
-            seen.add(real)
+        elif os.path.islink(path):
+            links.append(path)
+        else:
+            seen[os.path.realpath(path)] = path
             yield as_item(folder, path)
+    for path in links:
+        if (there := seen.setdefault(os.path.realpath(path), path)) == path:
+            yield as_item(folder, path)
+        else:
+            yield Rejected(shown(folder, path), f"a link to a picture that is an item already: {shown(folder, there)}")
     if not seen:
         more = f"; and {len(passed_over) - EXAMPLES} more" if len(passed_over) > EXAMPLES else ""
         there = "; ".join(passed_over[:EXAMPLES]) + more if passed_over else "it is empty, hidden files aside"
@@ -66,11 +74,10 @@ def why_not(path: str) -> str:
     """Why a file that is not named like a picture is none; "" where it is one."""
     try:
         with open_outside(path) as file:
-            if begins_like_a_picture(file.read(LONGEST_MARK)):
-                return ""
+            start = file.read(LONGEST_POSE)
     except OSError as error:
         return f"cannot be read: {error.strerror}"
-    return "neither named like a picture nor begins like one"
+    return "" if begins_like_a_picture(start) else posing(start) or "neither named like a picture nor begins like one"
 
 
 def shown(folder: Path, path: str) -> str:

@@ -8,6 +8,7 @@ An unchanged picture costs a `stat`. A changed one is noticed by its content: to
 """
 
 import os
+import re
 from collections.abc import Iterator
 from functools import lru_cache
 from hashlib import sha256
@@ -19,6 +20,7 @@ import pyarrow as pa
 from lykeion.components.base import PARTITIONS, Input, Output, Step, component
 from lykeion.components.catalogue_root import catalogue_root, on_disk
 from lykeion.components.item_cache import DIGEST, PictureStore, SegmentWriter, digests, find, write_table
+from lykeion.components.listings_folder import SUFFIXES
 from lykeion.components.quarantine import Quarantine
 from lykeion.components.stat_digests import Stat, StatDigests
 from lykeion.components.tables import PICTURE_COLUMNS, PICTURES_FILE, Items, Pictures, read_items, rows_of_partition
@@ -30,6 +32,8 @@ FACTS_FOLDER = f"picture-facts/{VERDICTS}"
 FACTS = pa.schema([("digest", DIGEST), ("width", pa.int32()), ("height", pa.int32()), ("media_type", pa.string()), ("reason", pa.string())])
 MOST_PER_ITEM = 1000
 EXAMPLES = 3  # of what cannot be used, where nothing can
+PICTURE = f"({'|'.join(map(re.escape, sorted(SUFFIXES)))})"
+SEVERAL = re.compile(rf"{PICTURE}\s*[|,\s]\s*[^|,\s].*{PICTURE}$", re.IGNORECASE)  # of pictures, with what people put between their names
 REMOTE = ("http://", "https://", "s3://", "gs://", "az://")
 
 
@@ -181,7 +185,7 @@ def judge(data: bytes) -> Fact:
 
 def unreadable(error: Exception) -> str:
     if isinstance(error, FileNotFoundError):
-        return "there is no such file"
+        return "there is no such file" + (" (several pictures are separated by `;`)" if SEVERAL.search(str(error.filename)) else "")
     if isinstance(error, NotAFile):
         return error.strerror or ""
     return f"cannot be read: {error.strerror if isinstance(error, OSError) else error}"

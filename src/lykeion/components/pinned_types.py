@@ -29,7 +29,7 @@ def pinned(rows: Iterator[Listing | Rejected], types: Mapping[str, pa.DataType])
         try:
             fitted = {name: fit(name, value, types[name]) if name in types else value for name, value in row.attributes.items()}
         except BadValue as bad:
-            yield Rejected(row.id, bad.reason, bad.value)
+            yield Rejected(row.id, bad.reason, bad.value, row.line)
             continue
         yield row._replace(attributes=fitted)
 
@@ -79,13 +79,22 @@ def point_in_time(value: Any, kind: pa.DataType) -> date:
 
 
 def floating(value: int | float | Decimal | str, kind: pa.DataType) -> float:
-    """The nearest one; a whole number is itself, and what is finite stays so."""
+    """The nearest one; a whole number that is written out is itself, and what is finite stays so."""
+    whole = whole_number(value)
     with np.errstate(over="ignore"):
         nearest = float(np.float32(value) if pa.types.is_float32(kind) else float(value))
     is_lost = math.isinf(nearest) and not (isinstance(value, float) and math.isinf(value))
-    if is_lost or (isinstance(value, int) and int(nearest) != value):
+    if is_lost or (whole is not None and int(nearest) != whole):
         raise ValueError(value)
     return nearest
+
+
+def whole_number(value: int | float | Decimal | str) -> int | None:
+    """The whole number that a value is, all of its digits written; None for fractions and for what has an exponent, such as 1e300."""
+    if isinstance(value, float) or (isinstance(value, str) and "e" in value.lower()):
+        return None
+    exactly = Decimal(value)
+    return int(exactly) if exactly.is_finite() and exactly == exactly.to_integral_value() else None
 
 
 def exact(value: Decimal, kind: pa.DataType) -> int | Decimal:

@@ -39,8 +39,8 @@ class Quarantine:
         return self.counts.total()
 
     def add(self, reason: str, **about: Any) -> None:
-        """about: `item`, and `picture` (a path, or a digest with its `number`), or `row`, `line` and `value`, or a `column`, as
-        far as they are known."""
+        """about: `item`, and `picture` (a path, or a digest with its `number`), or a `file` (a path), or `row`, `line` and
+        `value`, or a `column`, as far as they are known. A row of a file that has lines is named by its line."""
         self.file.write(json.dumps({**about, "reason": reason}, ensure_ascii=False, default=str) + "\n")
         kind = kind_of(about)
         counted = (kind, in_general(reason))
@@ -57,8 +57,8 @@ class Quarantine:
 
 
 class Entry(NamedTuple):
-    """One thing that was set aside. `what`: a picture's path, a column's name, or a row's place and value. `digest`: of a picture that is
-    in the cache."""
+    """One thing that was set aside. `what`: the path of a picture or a file, a column's name, or a row's place and value; of a picture
+    that is in the cache, which one of its item it is, and `digest`."""
 
     step: str
     item: str
@@ -68,7 +68,7 @@ class Entry(NamedTuple):
 
 
 class Reason(NamedTuple):
-    """How many things of one kind ("row", "picture", "column" or "item") a step set aside for one reason."""
+    """How many things of one kind ("file", "row", "picture", "column" or "item") a step set aside for one reason."""
 
     step: str
     kind: str
@@ -77,7 +77,7 @@ class Reason(NamedTuple):
 
 
 def kind_of(about: Mapping[str, Any]) -> str:
-    return next((kind for kind in ("row", "picture", "column") if about.get(kind)), "item")
+    return next((kind for kind in ("file", "row", "picture", "column") if about.get(kind)), "item")
 
 
 def in_general(reason: str) -> str:
@@ -167,10 +167,12 @@ def entry(step: str, about: Mapping[str, Any]) -> Entry:
 
 
 def what_of(about: Mapping[str, Any]) -> str:
-    """ "a/b.jpg", "its picture 2" (of which only the digest is known), "line 3: cheap", "row 7"."""
+    """ "a/b.jpg", "notes.txt", "its picture 2" (of which only the digest is known), "line 3: cheap", "row 7"."""
     if picture := about.get("picture"):
         number = about.get("number")  # 0 is an item's first
         return str(picture) if not isinstance(number, int) else f"its picture {number + 1}"
+    if file := about.get("file"):
+        return str(file)
     place = next((f"{name} {about[name]}" for name in ("line", "row", "column") if about.get(name)), "")
     value = about.get("value")
     shown = "" if value in (None, "") else str(value)[:LONGEST]

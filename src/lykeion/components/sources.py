@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from lykeion.components.base import Input, Output, Step, Uri, component
@@ -56,18 +57,20 @@ def listings(items: Output[Items], schema: Output[Schema], types: Input[Schema] 
     not fit is set aside.
     """
     path = local_path(uri)
+    is_folder = path.is_dir()
     wanted = read_schema(types.path) if types is not None else {}
     in_file, left_out = parquet_types(path) if is_parquet(path) else ({}, {})
-    write_catalogue_root(items.path, str(path if path.is_dir() else path.parent))
+    write_catalogue_root(items.path, str(path if is_folder else path.parent))
     with Quarantine(items.path) as bad, ItemWriter(items.path, in_file | wanted) as writer:
         for column, reason in left_out.items():
             bad.add(reason, column=column)
         seen: set[str] = set()
         for row, listing in enumerate(pinned(read(path), wanted) if wanted else read(path), start=1):
+            place: dict[str, Any] = {"file": listing.id} if is_folder else {"row": row, "line": listing.line}
             if isinstance(listing, Rejected):
-                bad.add(listing.reason, item=listing.id, row=row, line=listing.line, value=listing.value)
+                bad.add(listing.reason, item=listing.id, value=listing.value, **place)
             elif listing.id in seen:
-                bad.add("another item above has this id", item=listing.id, row=row, value=listing.id)
+                bad.add("another item above has this id", item=listing.id, value=listing.id, **place)
             else:
                 seen.add(listing.id)
                 writer.add(listing)

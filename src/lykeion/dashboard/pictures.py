@@ -1,4 +1,4 @@
-"""Pictures by the digest of their bytes, as thumbnails: made once, kept, and never out of date."""
+"""Pictures by the digest of their bytes, as thumbnails: made once, kept, and never out of date. What the index reads is shown."""
 
 import asyncio
 import os
@@ -7,7 +7,7 @@ import re
 from io import BytesIO
 from pathlib import Path
 
-from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
+from PIL import ImageFile
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -15,10 +15,12 @@ from starlette.routing import Route
 from lykeion.dashboard.api import number
 from lykeion.dashboard.problems import problem
 from lykeion.errors import Corrupt, Invalid, NotFound
+from lykeion.search.picture import UNREADABLE, PictureError, forgiving, orientation, plain, rgb, upright
+from lykeion.search.picture_repairs import JPEG, has_end, with_end
 
 SIZES = (64, 128, 256, 512, 1024)  # few, so that the cache stays small
 DEFAULT_SIZE = 256
-LARGEST = 200_000_000  # pixels; the pictures that were taken in are smaller
+NOT_SHOWN: tuple[type[BaseException], ...] = (PictureError, *UNREADABLE)
 FOR_EVER = "public, max-age=31536000, immutable"
 
 
@@ -56,31 +58,34 @@ def thumbnail(cache: Path, digest: str, size: int) -> Path:
 
 def shrink(source: Path, size: int) -> bytes:
     """Raises Corrupt where the file is no picture that can be shown."""
-    kept = BytesIO()
+
+    def shrunk(picture: ImageFile.ImageFile) -> bytes:
+        turned, profile = orientation(picture), picture.info.get("icc_profile")
+        picture.draft("RGB", (size, size))
+        what_there_is(picture)
+        has_alpha = "A" in picture.getbands() or ("transparency" in picture.info and not picture.mode.startswith("I"))
+        shown = picture.convert("RGBA") if has_alpha else rgb(picture)
+        shown.thumbnail((size, size))
+        kept = BytesIO()
+        upright(shown, turned).save(kept, "WEBP", quality=82, method=2, icc_profile=profile)
+        return kept.getvalue()
+
+    data = source.read_bytes()
+    is_cut = data.startswith(JPEG) and not has_end(data)
     try:
-        with Image.open(source) as picture:
-            if picture.width * picture.height > LARGEST:
-                raise Corrupt(f"{source.name}: {picture.width} × {picture.height} pixels are too many to show")
-            picture.draft("RGB", (size, size))
-            what_there_is(picture)
-            upright = ImageOps.exif_transpose(picture)
-            has_alpha = "A" in upright.getbands() or "transparency" in upright.info
-            shown = upright.convert("RGBA" if has_alpha else "RGB")
-            shown.thumbnail((size, size))
-            shown.save(kept, "WEBP", quality=82, method=2)
-    except (OSError, UnidentifiedImageError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise Corrupt(f"{source.name}: it cannot be shown: {error}") from error
-    return kept.getvalue()
+        return forgiving(with_end(data)[0] if is_cut else data, shrunk)
+    except NOT_SHOWN as error:
+        raise Corrupt(f"{source.name}: it cannot be shown: {plain(error)}") from error
 
 
 def what_there_is(picture: ImageFile.ImageFile) -> None:
-    """Decode it; of one that breaks off, what came before: so a person sees which picture was set aside. Raises what Pillow does."""
+    """Decode it; of one that breaks off, what came before: so a person sees which picture was set aside. Raises PictureError."""
     try:
         picture.load()
-    except OSError:
+    except UNREADABLE as error:
         is_begun, picture.tile = bool(picture.tile), []
-        if not is_begun or picture.getbbox() is None:
-            raise
+        if not (isinstance(error, OSError) and is_begun) or picture.getbbox() is None:
+            raise PictureError(f"damaged: {plain(error)}", "damaged") from error
 
 
 async def show(request: Request) -> Response:

@@ -15,7 +15,7 @@ from importlib import import_module
 from typing import Any, Literal, NamedTuple, TypeVar
 
 import numpy as np
-from PIL import AvifImagePlugin, Image, ImageOps, MpoImagePlugin, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin
+from PIL import AvifImagePlugin, Image, ImageFile, ImageOps, MpoImagePlugin, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin
 
 from lykeion.errors import LykeionError
 from lykeion.search.picture_repairs import JPEG, PNG, has_all_scans, has_end, with_end, without_metadata
@@ -53,6 +53,7 @@ NEEDS_HEIC = "a HEIC picture, which is read where lykeion[heic] is installed: pi
 ORIENTATION = 0x0112
 STRIP = 256  # rows of pixels that are copied at a time
 LONGEST_MARK = 32  # bytes by which any kind of picture is told
+LONGEST_POSE = 1024  # bytes by which text that poses as one is told
 MARKS = (JPEG, PNG, b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*")
 AVIF_BRANDS = (b"avif", b"avis")
 HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1")
@@ -127,7 +128,7 @@ def thumbnail(data: bytes, longest: int) -> bytes:
     return forgiving(whole(data), shrunk)
 
 
-def forgiving(data: bytes, use: Callable[[Image.Image], Use]) -> Use:
+def forgiving(data: bytes, use: Callable[[ImageFile.ImageFile], Use]) -> Use:
     """`use` of the opened picture; of a damaged PNG, of its pixels alone. Raises PictureError."""
     try:
         return use(opened(data))
@@ -160,7 +161,7 @@ def digest_of_pixels(jpeg: bytes) -> bytes:
 
 
 def begins_like_a_picture(start: bytes) -> bool:
-    """start: the first `LONGEST_MARK` bytes of a file, or all that it has."""
+    """start: the first `LONGEST_MARK` bytes of a file at least, or all that it has."""
     if start.startswith(b"RIFF"):
         return start[8:12] == b"WEBP"
     if start.startswith(b"BM"):
@@ -173,7 +174,7 @@ def brand(start: bytes) -> bytes:
     return start[8:12] if start[4:8] == b"ftyp" else b""
 
 
-def opened(data: bytes) -> Image.Image:
+def opened(data: bytes) -> ImageFile.ImageFile:
     """The picture with its header read. Raises PictureError."""
     if not data:
         raise PictureError("the file is empty", "empty")
@@ -200,7 +201,7 @@ def opened(data: bytes) -> Image.Image:
 
 def posing(data: bytes) -> str:
     """Why this is text that poses as a picture; "" where it is not."""
-    start = data[:1024].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    start = data[:LONGEST_POSE].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if start.startswith(b"<svg") or (start.startswith(b"<?xml") and b"<svg" in start):
         return f"an SVG drawing, which is not read: {WHAT_CAN_BE_READ} is"
     if start.startswith((b"<!doctype html", b"<html", b"<head", b"<body")):

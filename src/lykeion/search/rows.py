@@ -23,6 +23,7 @@ from lykeion.search.exact import Bits, Ids
 
 CHUNK = 1 << 20
 OWN_COLUMNS = ("item", "item_hash", "number", "picture", "deleted")  # the rest are attributes of the item
+SAID_IN_ANSWERS = ("id", "score", "duplicates")  # of an item that was found; an attribute of such a name could not be seen
 SHOWN_AS = {"item": "id"}
 
 ROW_SCHEMA = pa.schema(

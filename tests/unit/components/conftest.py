@@ -53,9 +53,9 @@ class Pipeline:
         self.result = step.result
         self.uncached = self.uncached or step.uncached
 
-    def listings(self, uri: Path | str) -> Path:
+    def listings(self, uri: Path | str, types: Path | None = None) -> Path:
         target, step = self.folder(self.new("items")), self.step()
-        sources.listings(Output(target), Output(target), uri=str(uri), step=step)
+        sources.listings(Output(target), Output(target), Input(types) if types else None, uri=str(uri), step=step)
         self.keep(step)
         return target
 

@@ -47,6 +47,18 @@ def test_every_usable_picture_is_a_row_and_its_bytes_are_in_the_cache(pipeline, 
     assert (found["1.png"]["width"], found["1.png"]["height"]) == (40, 40)
 
 
+@pytest.mark.parametrize("between", ["|", ", ", " ", ",", " | "])
+def test_pictures_that_are_separated_in_another_way_are_told_with_the_right_one(pipeline, catalogue: Catalogue, picture, between) -> None:
+    file = catalogue(**{"p1.jpg": picture(1), "p2.JPG": picture(2)})
+    file.write_text(f'id,pictures\n1,"p1.jpg{between}p2.JPG"\n2,p1.jpg;p2.JPG\n3,gone 1.jpg\n4,p1.jpg.old list\n')
+    reasons = pipeline.reasons(pipeline.collect(pipeline.listings(file)))
+    assert reasons == {
+        "1": "there is no such file (several pictures are separated by `;`)",
+        "3": "there is no such file",
+        "4": "there is no such file",
+    }
+
+
 def test_what_is_no_picture_is_set_aside_and_leaves_nothing_in_the_cache(pipeline, catalogue: Catalogue, picture) -> None:
     items = pipeline.listings(
         catalogue(**{"good.png": picture(1), "empty.png": b"", "page.png": b"<html>", "drawing.png": b"<svg/>", "text.jpg": b"hello"})

@@ -7,6 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -212,6 +213,10 @@ FITS: list[tuple[Any, pa.DataType, Any]] = [
     (4.3, MONEY, Decimal("4.30")),
     (4.3, pa.float32(), pytest.approx(4.3)),
     ("1e3", pa.float64(), 1000.0),
+    ("1e300", pa.float64(), 1e300),
+    ("9007199254740992.00", pa.float64(), 2.0**53),
+    ("0.1", pa.float64(), 0.1),
+    (Decimal("16777216.0"), pa.float32(), 2.0**24),
     ("True", pa.bool_(), True),
     (MOMENT.replace(hour=0, minute=0), pa.date32(), DAY),
     ("2026-01-15T17:30:00+09:00", TIME, MOMENT),
@@ -237,6 +242,11 @@ MISFITS: list[tuple[Any, pa.DataType]] = [
     ("1_000", pa.int64()),
     ("0x10", pa.float64()),
     (2**53 + 1, pa.float64()),
+    ("9007199254740993", pa.float64()),
+    ("-9007199254740993.0", pa.float64()),
+    (Decimal(2**60 + 1), pa.float64()),
+    ("16777217", pa.float32()),
+    ("1" * 5000, pa.float64()),
     (1e300, pa.float32()),
     ("1e999", pa.float64()),
     ("12.505", MONEY),
@@ -252,6 +262,17 @@ MISFITS: list[tuple[Any, pa.DataType]] = [
 def test_a_value_that_a_pinned_type_cannot_say_is_refused(value: Any, kind: pa.DataType) -> None:
     with pytest.raises(BadValue, match=r"its x is not of the type"):
         fit("x", value, kind)
+
+
+@given(st.integers(-(2**70), 2**70), st.sampled_from([pa.float32(), pa.float64()]), st.sampled_from([str, "{}.0".format, Decimal, int]))
+def test_a_whole_number_in_a_pinned_float_is_itself_or_refused(number: int, kind: pa.DataType, written: Callable[[int], Any]) -> None:
+    try:
+        made = fit("x", written(number), kind)
+    except BadValue:
+        narrow = np.float32(number) if pa.types.is_float32(kind) else float(number)
+        assert int(narrow) != number
+    else:
+        assert int(made) == number
 
 
 @pytest.mark.parametrize("kind", [*TYPES.values(), MONEY, pa.decimal128(5, -2), None], ids=str)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from lykeion.components.csv_encoding import detect_encoding
+from lykeion.components.csv_encoding import Encoding, detect_encoding, is_utf8_within
 from lykeion.components.csv_fields import fields
 from lykeion.components.csv_records import LONGEST_RECORD
 from lykeion.components.listings import BadValue, Listing, Rejected, price
@@ -73,6 +73,7 @@ def test_what_any_dialect_writes_is_read_back(tmp_path_factory, rows, dialect, e
     file = tmp_path_factory.mktemp("csv") / "x.csv"
     file.write_bytes((first + text.getvalue()).encode(encoding))
     assume(detect_encoding(file).name == encoding or text.getvalue().isascii())  # "Â¡" in Windows-1252 is "¡" in UTF-8
+    assume(not any(is_utf8_within("".join(row), Encoding(encoding, True)) for row in rows))
     made = list(csv_listings(file))
     assert [one for one in made if isinstance(one, Rejected)] == []
     assert [(one.title, one.attributes["brand"]) for one in made] == [tuple(meant(value, is_quoted) for value in row) for row in rows]
@@ -98,6 +99,39 @@ def test_an_open_quote_costs_its_own_row_and_no_other(tmp_path_factory, bad: int
     assert (told.id, told.line) == (f"i{bad}", bad + 2)
     assert "is not closed" in told.reason
     assert str(told.value).startswith(rows[bad])
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        r'1,"A \"q\" b",p1.jpg,x',
+        r'1,"A \"q, r\" b",p1.jpg,x',
+        r'1,"\"q\"",p1.jpg,x',
+        r'1, "27\" x 30\"" ,p1.jpg,x',
+        r"1,A \"q, r\" b,p1.jpg,x",
+        '1,"A 5" plate, blue,p1.jpg,x',
+        '1,"A 5" plate,p1.jpg,x',
+        '1,"" b,p1.jpg,x',
+        '1,"two\nlines" b,p1.jpg,x',
+    ],
+)
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r", ""])
+def test_a_quote_that_closes_where_no_field_ends_costs_its_own_row(read, bad: str, end: str) -> None:
+    rows = ["id,title,pictures,brand", '0,"a, ""b""",p0.jpg,y', bad] + ['2,"c",p2.jpg,z'] * bool(end)
+    good, told = read((end or "\n").join(rows) + end)
+    assert ids(good) == ["0", "2"][: 2 if end else 1]
+    assert good[0].title == 'a, "b"'
+    (one,) = told
+    assert (one.id, one.line) == ("1", 3)
+    assert "a quote closes in it where no field ends" in one.reason or (not end and "is not closed" in one.reason)
+    assert str(one.value).startswith(bad[:3])
+
+
+@pytest.mark.parametrize("title", ['27" screen', r"C:\dir\file", 'the "best" one', r'"ends with \"', '"a ""b"" c"  ', r"5\" 6"])
+def test_quotes_and_backslashes_that_have_one_meaning_stay(read, title: str) -> None:
+    good, bad = read(f"id,title,pictures\n1,{title},a.jpg\n2,x,b.jpg\n")
+    assert bad == []
+    assert ids(good) == ["1", "2"]
 
 
 def test_open_quotes_are_found_where_nothing_looks_like_a_picture(read) -> None:
@@ -177,6 +211,28 @@ def test_one_torn_character_makes_no_other_encoding_of_a_whole_file(read, mark: 
     assert "0xc3" in bad[0].reason
 
 
+JOINED = "99,Café crème – é,p2.jpg,Zoë “x”\n"
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("count", [1, 20])
+def test_a_row_of_another_encoding_costs_itself_and_no_letter_of_the_others(read, count: int, end: str) -> None:
+    sound = "".join(f"{number},Café {number},p1.jpg,Zoë\n" for number in range(count))
+    text = ("id,title,pictures,brand\n" + sound).encode() + JOINED.encode("cp1252")
+    good, bad = read(text.replace(b"\n", end.encode()))
+    assert [(one.title, one.attributes["brand"]) for one in good] == [(f"Café {number}", "Zoë") for number in range(count)]
+    assert [(one.id, one.line) for one in bad] == [("99", count + 2)]
+    assert "bytes that are no text in UTF-8" in bad[0].reason
+
+
+def test_a_row_of_utf8_in_a_file_of_windows_own_is_set_aside_too(read) -> None:
+    rows = "".join(f"{number},CAFÉ’S {number} – MENÜ,p1.jpg\n" for number in range(20)) + "x,CAFÉ’S,p1.jpg\n"
+    good, bad = read(("id,title,pictures\n" + rows).encode("cp1252") + "y,Café,p1.jpg\n".encode())
+    assert [one.title for one in good] == [*(f"CAFÉ’S {number} – MENÜ" for number in range(20)), "CAFÉ’S"]
+    assert [(one.id, one.line) for one in bad] == [("y", 23)]
+    assert "UTF-8" in bad[0].reason
+
+
 def test_a_torn_header_is_one_error(read) -> None:
     with pytest.raises(Invalid, match="0x81"):
         read(b"id,pictures,\x81\n1,a.jpg,x\n")
@@ -217,7 +273,7 @@ def test_columns_without_a_name_at_the_end_are_passed_over_where_they_are_empty(
 def test_blanks_around_values_go_and_blanks_inside_quotes_stay(read) -> None:
     good, bad = read('id,title,pictures,colour,note\n 1, "a, b" ,x.jpg, red ," in quotes "\n')
     assert bad == []
-    assert good[0] == Listing("1", "a, b", pictures=("x.jpg",), attributes={"colour": "red", "note": " in quotes "})
+    assert good[0] == Listing("1", "a, b", pictures=("x.jpg",), attributes={"colour": "red", "note": " in quotes "}, line=2)
 
 
 @pytest.mark.parametrize("text", ["1_000", "1_0.5", "_1"])
@@ -229,7 +285,7 @@ def test_what_only_python_calls_a_number_is_no_price(text: str) -> None:
 def test_the_same_letters_are_the_same_text(read) -> None:
     nfd = unicodedata.normalize("NFD", "Café")
     good, _ = read(f"id,title,category,pictures,{nfd}\n1,Café,Café,a.jpg,Café\n2,{nfd},{nfd},a.jpg,{nfd}\n")
-    assert good[0]._replace(id="") == good[1]._replace(id="")
+    assert good[0]._replace(id="", line=0) == good[1]._replace(id="", line=0)
     assert list(good[0].attributes) == ["Café"]
 
 

@@ -14,11 +14,18 @@ from hypothesis import strategies as st
 
 from lykeion.components import sources
 from lykeion.components.base import Step, partition_of
+from lykeion.components.column_types import write_schema
 from lykeion.components.item_writer import hash_of
 from lykeion.components.listings import Listing, Rejected, listing
-from lykeion.components.quarantine import quarantined
+from lykeion.components.quarantine import Entry, entries, quarantined
 from lykeion.components.tables import item_hashes, read_items, rows_of_partition
 from lykeion.errors import Invalid
+
+
+def told_of(output: Path) -> list[Entry]:
+    """What was set aside, as commands and pages tell it."""
+    return entries(output.parent.parent, [("items", output.parent.name)], 0, 100)
+
 
 HEADER = "id,title,price,updated_at,pictures,colour,size\n"
 GOOD = "a,Shoe,12.5,2026-01-31,a.png;b.png,red,41\nb,Hat,,,c.png,blue,42.5\n"
@@ -105,7 +112,6 @@ def test_nul_bytes_and_a_field_without_end_are_no_traceback(pipeline, tmp_path: 
         ("item_id,pictures", "did you mean 'item_id' for 'id'"),
         ("id,Images", "did you mean 'Images' for 'pictures'"),
         ("id,pictuers", "did you mean 'pictuers' for 'pictures'"),
-        ("id,pictures,deleted", "rename them"),
         ("id,pictures,colour,colour", "more than once"),
         ("", "the file is empty"),
     ],
@@ -115,6 +121,13 @@ def test_wrong_columns_are_one_error_that_says_what_is_there(pipeline, tmp_path:
     file.write_text(header + "\n" if header else "")
     with pytest.raises(Invalid, match=said):
         pipeline.listings(file)
+
+
+def test_a_catalogue_may_have_columns_of_any_name(pipeline, tmp_path: Path) -> None:
+    names = ["item", "number", "picture", "deleted", "item_hash", "score", "line"]
+    (tmp_path / "x.csv").write_text(f"id,pictures,{','.join(names)}\n1,a.png,{','.join(names)}\n")
+    (row,) = read_items(pipeline.listings(tmp_path / "x.csv")).select(names).to_pylist()
+    assert row == {name: name for name in names}
 
 
 @pytest.mark.parametrize("uri", ["/no/such/file.csv", "s3://bucket/x.csv", "https://example.com/x.csv"])
@@ -154,6 +167,31 @@ def test_parquet_is_read_with_its_types(pipeline, tmp_path: Path) -> None:
     assert first["in_stock"] is True
     assert second["year"] == 1999.0
     assert first["code"] == "007"
+
+
+@pytest.mark.parametrize("name", ["id", "title", "description", "category", "status"])
+@pytest.mark.parametrize("value", [["c"], [], {"de": "c"}, [["c"]], b"l\xe9"], ids=str)
+def test_a_value_that_is_no_text_is_never_made_one(pipeline, tmp_path: Path, name: str, value: object) -> None:
+    columns = {"id": ["1"], "pictures": ["a.png"]} | {name: pa.array([value])}
+    pq.write_table(pa.table(columns), tmp_path / "x.parquet")
+    items = pipeline.listings(tmp_path / "x.parquet")
+    assert read_items(items).num_rows == 0
+    (entry,) = quarantined(items)
+    assert entry["item"] == ("" if name == "id" else "1")
+    assert f"its {name} " in entry["reason"]
+
+
+@pytest.mark.parametrize("value", [[["a.png"]], {"path": "a.png"}, [{"path": "a.png"}], 5, b"a.png"], ids=str)
+def test_pictures_are_a_text_or_a_list_of_texts(pipeline, tmp_path: Path, value: object) -> None:
+    pq.write_table(pa.table({"id": ["1"], "pictures": pa.array([value])}), tmp_path / "x.parquet")
+    assert pipeline.reasons(pipeline.listings(tmp_path / "x.parquet")) == {"1": "its pictures are not a list of paths"}
+
+
+@pytest.mark.parametrize("value", [True, "1_000", "-1", "nan", "12,50"])
+def test_a_bad_price_is_told_with_how_to_write_it(value: object) -> None:
+    made = listing({"id": "1", "price": value})
+    assert isinstance(made, Rejected)
+    assert "(write 1234.5)" in made.reason
 
 
 def test_what_is_no_parquet_inside_is_said(pipeline, tmp_path: Path) -> None:
@@ -211,6 +249,53 @@ def test_what_begins_like_a_picture_is_one_whatever_its_name_and_all_else_is_tol
     assert "No such file" in reasons["broken"]
     assert f"name {tmp_path} as the catalogue" in reasons["up"]
     assert pipeline.metrics == {"items": 7, "quarantined": 6}
+
+
+@pytest.mark.parametrize("link", ["aa.jpg", "zz.jpg", "shoes/aa.jpg"])
+def test_a_picture_is_the_file_itself_and_links_to_it_are_told(pipeline, tmp_path: Path, picture, link: str) -> None:
+    (folder := tmp_path / "things" / "shoes").mkdir(parents=True)
+    (folder.parent / "p2.jpg").write_bytes(picture(1, "JPEG"))
+    (folder.parent / link).symlink_to(folder.parent / "p2.jpg")
+    items = pipeline.listings(folder.parent)
+    assert read_items(items)["id"].to_pylist() == ["p2.jpg"]
+    assert pipeline.reasons(items) == {link: "a link to a picture that is an item already: p2.jpg"}
+    assert pipeline.metrics == {"items": 1, "quarantined": 1}
+
+
+def test_a_picture_that_links_alone_lead_to_is_the_first_of_them(pipeline, tmp_path: Path, picture) -> None:
+    (folder := tmp_path / "things").mkdir()
+    (folder / ".hidden.jpg").write_bytes(picture(1, "JPEG"))
+    for name in ("b.jpg", "a.jpg"):
+        (folder / name).symlink_to(folder / ".hidden.jpg")
+    items = pipeline.listings(folder)
+    assert read_items(items)["id"].to_pylist() == ["a.jpg"]
+    assert set(pipeline.reasons(items)) == {"b.jpg"}
+
+
+def test_what_is_passed_over_in_a_folder_is_a_file_and_told_by_its_path(pipeline, tmp_path: Path, picture) -> None:
+    (folder := tmp_path / "things").mkdir()
+    (folder / "a.jpg").write_bytes(picture(1, "JPEG"))
+    (folder / "notes.txt").write_text("x")
+    (folder / "drawing.svg").write_text('<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"/>')
+    (folder / "page.html").write_text("<!DOCTYPE html><p>x")
+    told = told_of(pipeline.listings(folder))
+    assert {each.what for each in told} == {each.item for each in told} == {"notes.txt", "drawing.svg", "page.html"}
+    assert "SVG drawing" in next(each.reason for each in told if each.item == "drawing.svg")
+    assert "HTML" in next(each.reason for each in told if each.item == "page.html")
+
+
+def test_a_row_of_csv_is_told_by_its_line_for_whatever_reason(pipeline, tmp_path: Path) -> None:
+    (tmp_path / "types").mkdir()
+    write_schema(tmp_path / "types", {"size": pa.int64()})
+    rows = ['1,"two\nlines",a.jpg,1', "1,x,a.jpg,1", "2,x,a.jpg,tall", "3,x", '4,"x,a.jpg,1', ",x,a.jpg,1"]
+    (tmp_path / "x.csv").write_text("\n".join(["id,title,pictures,size", *rows, ""]))
+    told = told_of(pipeline.listings(tmp_path / "x.csv", types=tmp_path / "types"))
+    assert [each.what.split(":")[0] for each in told] == ["line 4", "line 5", "line 6", "line 7", "line 8"]
+
+
+def test_a_row_of_parquet_is_told_by_its_number(pipeline, tmp_path: Path) -> None:
+    pq.write_table(pa.table({"id": ["1", "1"], "pictures": ["a", "b"]}), tmp_path / "x.parquet")
+    assert [each.what for each in told_of(pipeline.listings(tmp_path / "x.parquet"))] == ["row 2: 1"]
 
 
 @pytest.mark.parametrize(

@@ -1,17 +1,21 @@
 """Pictures by digest: thumbnails that are made once and never change."""
 
+from collections.abc import Callable
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
 
+import numpy as np
+import pillow_heif
 import pytest
 from dashboard_calls import Platform
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from lykeion.dashboard.pictures import SIZES, hex_digest, sampled, thumbnail_size
 from lykeion.errors import Invalid
+from lykeion.search.picture import header
 
 
 def keep(home: Path, data: bytes) -> str:
@@ -97,6 +101,54 @@ def test_of_a_picture_that_breaks_off_what_there_is_is_shown(platform: Platform,
     answer = platform.ask(f"/v1/pictures/{keep(platform.home, kept.getvalue()[: len(kept.getvalue()) // 2])}")
     assert answer.status == 200
     assert shown(answer.body).getbbox() is not None
+
+
+def heic() -> bytes:
+    made = BytesIO()
+    pillow_heif.from_pillow(Image.new("RGB", (80, 40), "red")).save(made)
+    return made.getvalue()
+
+
+def texts(count: int, length: int) -> PngImagePlugin.PngInfo:
+    made = PngImagePlugin.PngInfo()
+    for number in range(count):
+        made.add_itxt(f"note{number}", "x" * length, zip=True)
+    return made
+
+
+READ_BY_THE_INDEX = {
+    "HEIC": heic,
+    "a PNG with a long text": lambda: picture(pnginfo=texts(1, 1_500_000)),
+    "a PNG with many texts": lambda: picture(pnginfo=texts(80, 900_000)),
+    "a PNG with a long colour profile": lambda: picture(icc_profile=b"p" * 1_300_000),
+    "a progressive JPEG without its end marker": lambda: picture(kind="JPEG", progressive=True)[:-2],
+}
+
+
+@pytest.mark.parametrize("made", READ_BY_THE_INDEX.values(), ids=list(READ_BY_THE_INDEX))
+def test_what_the_index_reads_is_shown(platform: Platform, made: Callable[[], bytes]) -> None:
+    data = made()
+    assert header(data).width >= 80
+    for size in ("", "?size=64"):
+        answer = platform.ask(f"/v1/pictures/{keep(platform.home, data)}{size}")
+        assert answer.status == 200, answer.body
+        assert max(shown(answer.body).size) >= 64
+
+
+def test_grey_of_sixteen_bits_is_as_dark_as_the_index_sees_it(platform: Platform) -> None:
+    kept = BytesIO()
+    Image.fromarray(np.full((64, 64), 40 << 8, np.uint16)).save(kept, "PNG")
+    red, _, _ = shown(platform.ask(f"/v1/pictures/{keep(platform.home, kept.getvalue())}").body).convert("RGB").getpixel((32, 32))
+    assert abs(red - 40) <= 2
+
+
+def test_grey_of_sixteen_bits_with_a_transparent_shade_is_shown(platform: Platform) -> None:
+    assert platform.ask(f"/v1/pictures/{keep(platform.home, picture('I;16', transparency=0))}").status == 200
+
+
+def test_what_is_said_of_a_picture_names_no_folder_of_the_machine(platform: Platform) -> None:
+    answer = platform.ask(f"/v1/pictures/{keep(platform.home, b'no picture')}")
+    assert str(platform.home) not in answer.body.decode()
 
 
 def test_a_bomb_is_not_unpacked(platform: Platform) -> None:

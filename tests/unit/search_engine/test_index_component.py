@@ -10,17 +10,22 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import lykeion.search
 from lykeion.components.base import Input, Output, Step, describe, partition_of
 from lykeion.components.evaluate import report
 from lykeion.components.feature_cache import FEATURE, features_folder
-from lykeion.components.index import build
+from lykeion.components.index import attribute_name, build
 from lykeion.components.item_cache import SegmentWriter, write_table
-from lykeion.components.tables import FEATURE_COLUMNS, FEATURES_FILE, ITEMS_FILE
+from lykeion.components.tables import FEATURE_COLUMNS, FEATURES_FILE, ITEMS_FILE, read_items
 from lykeion.errors import Invalid
 from lykeion.search.extractor import ExtractorDescription, describe_network
+from lykeion.search.rows import OWN_COLUMNS, SAID_IN_ANSWERS
 from lykeion.search.space import Space
+from lykeion.servers.answers import Gathered, items_of
+from lykeion.servers.question import Paging
 
 RAW, DIMENSION = 1280, 24
 EXTRACTOR = describe_network("made-up", b"network", RAW, 224)
@@ -134,6 +139,32 @@ def test_an_extra_column_can_be_filtered_by(volume: Volume, tmp_path: Path) -> N
     index = lykeion.search.open(tmp_path / "index")
     found = index.search_items(index.vectors_of("i5")[0], 100, index.filter(["colour:red", "attribute_number:<30"]))
     assert {hit.id for hit in found} == {f"i{i}" for i in range(30, 60) if i % 10 == 2}
+
+
+def test_no_column_of_a_catalogue_is_hidden_by_a_name_that_is_taken(volume: Volume, tmp_path: Path) -> None:
+    """Nor by another column that is called as it would be."""
+    taken = ["item", "item_hash", "picture", "deleted", "score", "duplicates", "attribute_score"]
+    items = read_items(volume.items)
+    for name in taken:
+        items = items.append_column(name, pa.array([f"{name} of {one}" for one in items["id"].to_pylist()]))
+    write_table(volume.items / ITEMS_FILE, items)
+    volume.build(tmp_path / "index")
+    index = lykeion.search.open(tmp_path / "index")
+    for name in taken:
+        wanted = index.filter([f"attribute_{name}:{name} of i5"])
+        (hit,) = index.search_items(index.vectors_of("i5")[0], 10, wanted)
+        shown = items_of(Gathered([[hit]]), Paging(10, collapse=0.9))[0][0]
+        assert (shown["id"], shown[f"attribute_{name}"]) == ("i5", f"{name} of i5")
+    assert isinstance(shown["score"], float)
+    assert shown["duplicates"] == []
+
+
+@given(st.lists(st.sampled_from(["id", "score", "number", "colour", *OWN_COLUMNS]) | st.text(), unique=True), st.data())
+def test_columns_of_different_names_stay_so(names: list[str], data: st.DataObject) -> None:
+    names = list(dict.fromkeys("attribute_" * data.draw(st.integers(0, 3)) + name for name in names))
+    named = [attribute_name(name) for name in names]
+    assert len(set(named)) == len(names)
+    assert not {*OWN_COLUMNS, *SAID_IN_ANSWERS}.intersection(named)
 
 
 def test_the_same_inputs_give_the_same_bytes(volume: Volume, tmp_path: Path) -> None:
