@@ -107,6 +107,16 @@ def test_a_resource_is_described_with_what_happened_to_it(cli, write):
     assert cli("get", "trainings").out.splitlines()[1].split()[:3] == ["p-1", "Succeeded", "1/1"]
 
 
+def test_of_a_run_in_which_nothing_succeeded_no_step_is_counted(cli, write):
+    cli("run", write(TWO, TALKING.replace('    print("first"', "    raise ValueError\n    print('first'")), code=1)
+    assert cli("get", "trainings").out.splitlines()[1].split()[:3] == ["p-1", "Failed", "0/2"]
+
+
+def test_of_a_run_of_some_steps_those_not_asked_for_are_not_counted(cli, write):
+    cli("run", write(TWO, TALKING), "--only", "a")
+    assert cli("get", "trainings").out.splitlines()[1].split()[:3] == ["p-1", "Succeeded", "1/1"]
+
+
 def test_all_that_is_to_be_deleted_must_be_there(cli, files):
     cli("apply", "-f", files)
     cli("delete", "pipeline", "p", "nothing", code=3)
