@@ -260,6 +260,19 @@ def test_a_file_that_is_no_picture_is_explained(page: Page, tmp_path: Path) -> N
     page.goto("/")
     page.set_input_files("#file", str(path))
     expect(page.get_by_role("alert")).to_contain_text("This file is not a picture we can read. Try a JPEG or PNG photo")
+    expect(page.get_by_alt_text("The photo you searched by")).to_have_count(0)  # no broken image stands there
+    expect(page.get_by_role("button", name="Try again")).to_have_count(0)
+    with page.expect_file_chooser():
+        page.get_by_role("button", name="Choose another photo").click()
+
+
+def test_a_chosen_file_that_is_no_picture_is_not_searched_by(page: Page, tmp_path: Path) -> None:
+    path = tmp_path / "items.csv"
+    path.write_text("id,pictures")
+    page.goto("/")
+    page.set_input_files("#file", str(path))
+    expect(page.get_by_role("status").filter(has_text="items.csv is no picture")).to_be_visible()
+    expect(page.locator("#start")).to_be_visible()
 
 
 def test_an_item_that_is_gone_is_explained(page: Page) -> None:

@@ -150,6 +150,25 @@ def test_logs_are_shown_whole_or_their_last_lines(cli, write):
     assert "a, b" in cli("logs", "p-1", "zzz", code=3).err
 
 
+def test_what_came_from_the_cache_has_its_log_where_it_was_made(cli, write, home):
+    three = TWO + '    - {name: c, component: "./work.py:two", inputs: {x: b.out}, cache: never}\n'
+    for spec in (TWO, three, TWO):
+        cli("run", write(spec, TALKING))
+    assert cli("logs", "p-2", "a", code=3).err.endswith("p-2 has no log of step 'a'; a came from the cache: lykeion logs p-1 a\n")
+    assert cli("logs", "p-3", code=3).err.endswith(
+        "there are no logs of 'p-3'; a came from the cache: lykeion logs p-1 a; b came from the cache: lykeion logs p-1 b\n"
+    )
+    assert "known here: c" in cli("logs", "p-2", "zzz", code=3).err
+    (home / "logs" / "p-1" / "a.log").unlink()
+    assert "a came from the cache: the log of the run that made it is not kept any more" in cli("logs", "p-2", "a", code=3).err
+
+
+def test_what_the_engine_logs_of_itself_is_no_training(cli, write, home):
+    cli("run", write(TWO, TALKING))
+    (home / "logs" / "parents").mkdir(exist_ok=True)
+    assert cli("logs", "u-zzzzz", code=3).err.endswith("known here: p-1\n")
+
+
 def test_logs_of_steps_that_begin_later_are_followed(write, beside, until, tmp_path, home):
     gate = (
         f"    for _ in range(6000):\n        if Path({str(tmp_path / 'gate')!r}).exists():\n            return\n        time.sleep(0.01)\n"

@@ -82,7 +82,7 @@ async function run() {
     if (!(error instanceof Problem)) throw error;
     show(at("grid"));
     at("status").textContent = "";
-    show(at("notices"), drawProblem(error, () => run()));
+    show(at("notices"), drawProblem(error, () => run(), photo !== null));
   }
   at("grid").setAttribute("aria-busy", "false");
 }
@@ -107,8 +107,10 @@ function draw(answer) {
 function drawQuery() {
   const source = photo ? photo.url : item?.picture && `${item.picture}?size=512`;
   const title = photo ? "Your photo" : item?.title || `Item ${state.item}`;
+  const image = source && h("img", { src: source, alt: photo ? "The photo you searched by" : `Picture of ${title}` });
+  image?.addEventListener("error", () => image.remove());
   const subject = h("div", { class: "card subject" },
-    h("div", { class: "preview" }, source && h("img", { src: source, alt: photo ? "The photo you searched by" : `Picture of ${title}` })),
+    h("div", { class: "preview" }, image),
     h("div", { class: "card-body" },
       h("div", {}, h("p", { class: "tiny muted" }, photo ? "Looks like" : "More like"), h("h2", {}, title)),
       h("div", { class: "row" },
