@@ -160,7 +160,7 @@ async function drawSamples() {
     takePhoto(new File([await answer.blob()], "sample.webp", { type: "image/webp" }));
   };
   const buttons = pictures.map((address, place) => h("li", {}, h("button", { class: "sample", type: "button", "aria-label": `Search by sample picture ${place + 1}`, on: { click: () => pick(address) } }, h("img", { src: `${address}?size=128`, alt: "" }))));
-  show(at("samples"), h("p", { class: "muted small" }, "or start from a picture of the catalogue"), h("ul", {}, buttons));
+  show(at("samples"), h("p", { class: "muted small" }, families.length > 1 ? "or start from a picture of one of the catalogues" : "or start from a picture of the catalogue"), h("ul", {}, buttons));
   at("samples").hidden = false;
 }
 
