@@ -133,6 +133,10 @@ def test_a_training_is_cancelled_only_when_that_is_confirmed(page: Page, site: S
     page.get_by_role("button", name="Cancel").click()
     dialog = page.get_by_role("dialog", name="Cancel running?")
     expect(dialog).to_be_visible()
+    expect(dialog.get_by_role("button")).to_have_text(["Keep it running", "Cancel it"])
+    dialog.get_by_role("button", name="Keep it running").click()
+    expect(dialog).to_be_hidden()
+    page.get_by_role("button", name="Cancel").click()
     page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
     assert site.platform.resources.get("Training", "running").spec.state == "Run"

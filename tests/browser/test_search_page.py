@@ -193,6 +193,44 @@ def test_a_value_that_would_mean_something_in_a_filter_is_asked_for_as_it_is(pag
     assert set(parse_filters(filters, {"category": "text"}).conditions[0].values) == set(odd)
 
 
+def test_fields_of_the_catalogues_own_are_filters(page: Page, photo: Path) -> None:
+    told = {
+        "fields": [
+            {"name": "brand", "kind": "text", "values": [{"value": "Acme|Co", "items": 3}, {"value": "Zed", "items": 2}], "other": 0},
+            {"name": "is_new", "kind": "flag", "values": [{"value": "true", "items": 3}, {"value": "false", "items": 2}], "other": 0},
+            {"name": "year", "kind": "number", "least": -4, "most": 2024, "ranges": []},
+            {"name": "updated_at", "kind": "time", "least": "2026-01-01T00:00:00Z", "most": "2026-12-01T00:00:00Z"},
+            {"name": "title", "kind": "text", "values": [{"value": "A", "items": 1}, {"value": "B", "items": 1}], "other": 0},
+            {"name": "a:b", "kind": "text", "values": [{"value": "x", "items": 1}, {"value": "y", "items": 1}], "other": 0},
+            *({"name": f"n{number}", "kind": "number", "least": 0, "most": 9} for number in range(5)),
+        ]
+    }
+    page.route(re.compile(r"/v1/search/photos$"), lambda route: route.fulfill(json=told))
+    page.goto("/")
+    group = page.get_by_role("group", name="brand")
+    group.get_by_role("button", name="Acme|Co").press("Enter")
+    expect(group.get_by_role("button", name="Acme|Co")).to_be_focused()
+    page.get_by_role("group", name="is new").get_by_role("button", name="yes").click()
+    page.get_by_role("group", name="a:b").get_by_role("button", name="x").click()
+    page.get_by_role("group", name="year").get_by_label("From").fill("-3")
+    page.get_by_role("group", name="year").get_by_label("To").fill("1999.5")
+    page.get_by_role("group", name="updated at").get_by_label("To").fill("2026-11-30")
+    expect(page.get_by_role("group", name="title")).to_have_count(0)
+    expect(page.get_by_role("group", name="n4")).to_be_hidden()
+    page.get_by_text("More filters").press("Enter")
+    page.get_by_role("group", name="n4").get_by_label("From").fill("1")
+    page.get_by_role("group", name="n4").get_by_label("From").press("Enter")
+    expect(page.get_by_role("group", name="n4")).to_be_visible()  # what was opened stays open
+    page.reload()
+    expect(page.get_by_role("group", name="year").get_by_label("From")).to_have_value("-3")
+    with page.expect_request(re.compile(r"/v1/search/photos\?")) as asked:
+        page.set_input_files("#file", str(photo))
+    filters = parse_qs(urlsplit(asked.value.url).query)["filter"]
+    kinds = {field["name"]: field["kind"] for field in told["fields"]}
+    wanted = ["brand:Acme\\|Co", "is_new:true", "a:b:x", "year:>=-3", "year:<=1999.5", "updated_at:<=2026-11-30", "n4:>=1"]
+    assert parse_filters(filters, kinds) == parse_filters(wanted, kinds)
+
+
 def test_each_family_is_filtered_by_what_it_has(page: Page) -> None:
     families = [{"family": name, "serving": name, "url": f"/v1/search/{name}", "ready": True} for name in ("photos", "logos")]
     page.route(re.compile(r"/v1/search/$"), lambda route: route.fulfill(json={"families": families}))
@@ -202,6 +240,7 @@ def test_each_family_is_filtered_by_what_it_has(page: Page) -> None:
     page.goto("/")
     group = page.get_by_role("group", name="Category")
     expect(group.get_by_role("button", name=re.compile("^lamps"))).to_be_visible()
+    expect(page.locator("#samples")).to_contain_text("a picture of one of the catalogues")
     page.get_by_role("button", name="logos").click()
     expect(group.get_by_role("button")).to_have_text(["round3", "square3"])
     page.get_by_role("button", name="photos").click()
@@ -260,6 +299,19 @@ def test_a_file_that_is_no_picture_is_explained(page: Page, tmp_path: Path) -> N
     page.goto("/")
     page.set_input_files("#file", str(path))
     expect(page.get_by_role("alert")).to_contain_text("This file is not a picture we can read. Try a JPEG or PNG photo")
+    expect(page.get_by_alt_text("The photo you searched by")).to_have_count(0)  # no broken image stands there
+    expect(page.get_by_role("button", name="Try again")).to_have_count(0)
+    with page.expect_file_chooser():
+        page.get_by_role("button", name="Choose another photo").click()
+
+
+def test_a_chosen_file_that_is_no_picture_is_not_searched_by(page: Page, tmp_path: Path) -> None:
+    path = tmp_path / "items.csv"
+    path.write_text("id,pictures")
+    page.goto("/")
+    page.set_input_files("#file", str(path))
+    expect(page.get_by_role("status").filter(has_text="items.csv is no picture")).to_be_visible()
+    expect(page.locator("#start")).to_be_visible()
 
 
 def test_an_item_that_is_gone_is_explained(page: Page) -> None:

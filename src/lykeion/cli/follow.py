@@ -98,9 +98,9 @@ def interesting(steps: tuple[StepStatus, ...]) -> list[StepStatus]:
 
 
 def line(step: StepStatus, now: float) -> Line:
-    """One step: mark, name, phase, progress with rate and time left, or what went wrong."""
+    """One step: mark, whole name, phase, progress with rate and time left, or what went wrong."""
     counted = ((progress(step, now), ""),) if is_counted(step) else ()
-    return (*head(step, NAME), *counted, *remark_on(step))
+    return (*head(step, max(NAME, len(step.name))), *counted, *remark_on(step))
 
 
 def fitted(step: StepStatus, now: float, names: int, width: int) -> list[Line]:

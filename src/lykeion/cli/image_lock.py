@@ -7,7 +7,7 @@ from pathlib import Path
 from lykeion.adapters.images.apt import resolve
 from lykeion.adapters.images.requirements import Requirements
 from lykeion.adapters.local.home import Home
-from lykeion.cli.printing import emit
+from lykeion.cli.printing import counted, emit
 from lykeion.core.images.debs import parse_base_lock
 from lykeion.core.images.wheels import Target
 from lykeion.errors import Invalid, NotFound, Problem
@@ -36,7 +36,11 @@ def main(args: Namespace) -> int:
     found = Requirements(Home.chosen(args.home).cache / "images" / "locks", target).read(file)
     to = Path(args.to or file.with_suffix(".lock"))
     to.write_text(f"# Made by lykeion image lock from {file.name}, for Python {target.python} on {target.platform}\n{found.text}")
-    emit({"file": str(to), "packages": len(found.packages), "python": target.python}, args.output, f"{to}: {len(found.packages)} packages")
+    emit(
+        {"file": str(to), "packages": len(found.packages), "python": target.python},
+        args.output,
+        f"{to}: {counted(len(found.packages), 'package')}",
+    )
     return 0
 
 

@@ -9,7 +9,7 @@ import sys
 import time
 from argparse import ArgumentParser, Namespace
 from codecs import IncrementalDecoder, getincrementaldecoder
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from glob import escape
 from io import SEEK_END, StringIO
@@ -23,6 +23,7 @@ from lykeion.core.resources.training import OVER
 from lykeion.errors import Invalid, NotFound, Problem
 
 LOOK_EVERY = 0.2
+NO_TRAINING = ("services", "parents")  # folders of logs that are the engine's own
 UTF8 = getincrementaldecoder("utf-8")
 COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
 BEGUN_COLOUR = re.compile(r"\x1b(\[[0-9;:]{0,40})?\Z")
@@ -65,12 +66,39 @@ def logs_of(platform: Platform, name: str, step: str | None) -> list[Path]:
         chosen = [path for path in found if path.stem == step] if step else found
         if chosen:
             return chosen
-        raise NotFound(f"{name} has no log of step {step!r}; {did_you_mean(step, [path.stem for path in found])}")
+        way = from_cache(platform, name, step) or did_you_mean(step, [path.stem for path in found])
+        raise NotFound(f"{name} has no log of step {step!r}; {way}")
     if services and not step:
         return services
-    known = [path.name for path in platform.home.logs.iterdir() if path.name != "services"]
+    known = [path.name for path in platform.home.logs.iterdir() if path.name not in NO_TRAINING]
     known += [path.stem.rpartition("-")[0] for path in (platform.home.logs / "services").glob("*.log")]
-    raise NotFound(f"there are no logs of {name!r}; {did_you_mean(name, known)}")
+    raise NotFound(f"there are no logs of {name!r}; {from_cache(platform, name, step) or did_you_mean(name, known)}")
+
+
+def from_cache(platform: Platform, name: str, step: str | None) -> str:
+    """Which steps of a Training (of all, or only `step`) came from the cache, and where their logs are; "" where none did."""
+    with suppress(NotFound):
+        training = platform.resources.get("Training", name)
+        assert isinstance(training, Training)
+        cached = [one for one in training.status.steps if one.phase == "Cached" and step in (None, one.name)]
+        makers = makers_of(platform, {one.key for one in cached})
+        return "; ".join(
+            f"{one.name} came from the cache: "
+            + (f"lykeion logs {' '.join(makers[one.key])}" if one.key in makers else "the log of the run that made it is not kept any more")
+            for one in cached
+        )
+    return ""
+
+
+def makers_of(platform: Platform, keys: Collection[str]) -> dict[str, tuple[str, str]]:
+    """The newest Training and its step that made what lies under each key, where their log is still there."""
+    return {
+        step.key: (training.name, step.name)
+        for training in platform.resources.list("Training")
+        if isinstance(training, Training)
+        for step in training.status.steps
+        if step.key in keys and step.phase == "Succeeded" and (platform.home.logs / training.name / f"{step.name}.log").exists()
+    }
 
 
 class Screen:

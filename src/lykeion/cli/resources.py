@@ -112,12 +112,14 @@ def cells(resource: Resource, why_idle: Callable[[str], str]) -> tuple[object, .
         return resource.name, len(resource.spec.steps), ", ".join(one.model for one in resource.spec.publish), old
     if isinstance(resource, Training):
         status = resource.status
-        done = sum(step.phase in ("Succeeded", "Cached", "Skipped") for step in status.steps)
+        has_failed = any(step.phase == "Failed" for step in status.steps)
+        wanted = [step for step in status.steps if has_failed or step.phase != "Skipped"]  # without a failure, a skipped one was not needed
+        done = sum(step.phase in ("Succeeded", "Cached") for step in wanted)
         cached = sum(step.phase == "Cached" for step in status.steps)
         published = ", ".join(f"{one.model}@{one.version}" for one in status.published)
         idle = "" if status.phase in OVER else why_idle(resource.name).partition(":")[0]
         phase = f"{status.phase}; {idle}" if idle else status.phase
-        return resource.name, phase, f"{done}/{len(status.steps)}", cached, published, old
+        return resource.name, phase, f"{done}/{len(wanted)}", cached, published, old
     assert isinstance(resource, Serving)
     ready = next((condition for condition in resource.status.conditions if condition.type == "Ready"), None)
     told = (ready.status, ready.reason) if ready else ("Unknown", "Pending")

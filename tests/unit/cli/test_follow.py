@@ -66,6 +66,12 @@ def test_each_end_of_a_step_says_what_matters(step, told):
     assert told in plain(line(StepStatus(name="a", **ended, **step), AT))
 
 
+def test_where_no_terminal_is_a_name_is_told_whole(capsys):
+    with Progress() as show:
+        show(with_steps(running(LONG, done=1, total=2)))
+    assert capsys.readouterr().err.startswith(f"  ▶ {LONG} Running ")
+
+
 def test_the_tree_has_a_line_for_each_step():
     told = [plain(one) for one in tree(with_steps(running("a", done=1, total=2), StepStatus(name="b")), AT + 1)]
     assert told[0].strip() == "words-1  Running"

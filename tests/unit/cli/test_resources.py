@@ -107,6 +107,16 @@ def test_a_resource_is_described_with_what_happened_to_it(cli, write):
     assert cli("get", "trainings").out.splitlines()[1].split()[:3] == ["p-1", "Succeeded", "1/1"]
 
 
+def test_of_a_run_in_which_nothing_succeeded_no_step_is_counted(cli, write):
+    cli("run", write(TWO, TALKING.replace('    print("first"', "    raise ValueError\n    print('first'")), code=1)
+    assert cli("get", "trainings").out.splitlines()[1].split()[:3] == ["p-1", "Failed", "0/2"]
+
+
+def test_of_a_run_of_some_steps_those_not_asked_for_are_not_counted(cli, write):
+    cli("run", write(TWO, TALKING), "--only", "a")
+    assert cli("get", "trainings").out.splitlines()[1].split()[:3] == ["p-1", "Succeeded", "1/1"]
+
+
 def test_all_that_is_to_be_deleted_must_be_there(cli, files):
     cli("apply", "-f", files)
     cli("delete", "pipeline", "p", "nothing", code=3)
@@ -138,6 +148,25 @@ def test_logs_are_shown_whole_or_their_last_lines(cli, write):
     assert cli("logs", "p-1").out == "==> a <==\nfirst\nsecond\nthird\n==> b <==\n[/] from b\n"
     assert "did you mean 'p-1'" in cli("logs", "p1", code=3).err
     assert "a, b" in cli("logs", "p-1", "zzz", code=3).err
+
+
+def test_what_came_from_the_cache_has_its_log_where_it_was_made(cli, write, home):
+    three = TWO + '    - {name: c, component: "./work.py:two", inputs: {x: b.out}, cache: never}\n'
+    for spec in (TWO, three, TWO):
+        cli("run", write(spec, TALKING))
+    assert cli("logs", "p-2", "a", code=3).err.endswith("p-2 has no log of step 'a'; a came from the cache: lykeion logs p-1 a\n")
+    assert cli("logs", "p-3", code=3).err.endswith(
+        "there are no logs of 'p-3'; a came from the cache: lykeion logs p-1 a; b came from the cache: lykeion logs p-1 b\n"
+    )
+    assert "known here: c" in cli("logs", "p-2", "zzz", code=3).err
+    (home / "logs" / "p-1" / "a.log").unlink()
+    assert "a came from the cache: the log of the run that made it is not kept any more" in cli("logs", "p-2", "a", code=3).err
+
+
+def test_what_the_engine_logs_of_itself_is_no_training(cli, write, home):
+    cli("run", write(TWO, TALKING))
+    (home / "logs" / "parents").mkdir(exist_ok=True)
+    assert cli("logs", "u-zzzzz", code=3).err.endswith("known here: p-1\n")
 
 
 def test_logs_of_steps_that_begin_later_are_followed(write, beside, until, tmp_path, home):

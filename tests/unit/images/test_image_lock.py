@@ -73,13 +73,14 @@ def test_requirements_are_locked_beside_their_file(tmp_path, capsys, monkeypatch
     assert '"packages": 1' in capsys.readouterr().out
 
 
-def test_a_wheel_that_is_named_by_its_url_is_locked_with_it(tmp_path, monkeypatch):
+def test_a_wheel_that_is_named_by_its_url_is_locked_with_it(tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv"))
     locked = wheel(tmp_path / "found", "mine", {"mine.py": b""})
     url = f"file://{tmp_path}/found/mine-1.0-py3-none-any.whl"
     (tmp_path / "requirements.in").write_text(f"--no-index\nmine @ {url}\n")
     lock(str(tmp_path / "requirements.in"), home=str(tmp_path / "home"))
     assert f"mine @ {url} {locked.split()[1]}\n" in (tmp_path / "requirements.lock").read_text()
+    assert capsys.readouterr().out.endswith("requirements.lock: 1 package\n")
 
 
 def test_the_base_says_for_which_python_packages_are_locked(tmp_path, monkeypatch):

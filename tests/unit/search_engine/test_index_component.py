@@ -20,6 +20,7 @@ from lykeion.components.feature_cache import FEATURE, features_folder
 from lykeion.components.index import attribute_name, build
 from lykeion.components.item_cache import SegmentWriter, write_table
 from lykeion.components.tables import FEATURE_COLUMNS, FEATURES_FILE, ITEMS_FILE, read_items
+from lykeion.core.pipelines.requires import evaluate as gate
 from lykeion.errors import Invalid
 from lykeion.search.extractor import ExtractorDescription, describe_network
 from lykeion.search.rows import OWN_COLUMNS, SAID_IN_ANSWERS
@@ -238,12 +239,18 @@ def test_the_report_tells_a_bad_index_from_a_good_one(make: Callable[..., Any], 
     assert evaluate(worse, tmp_path / "bad", queries=300).metrics["recall_at_10"] < good - 0.05
 
 
-def test_an_empty_catalogue_makes_an_empty_index(volume: Volume, tmp_path: Path) -> None:
+def test_an_empty_catalogue_makes_an_empty_index_that_passes_no_gate_on_recall(volume: Volume, tmp_path: Path) -> None:
     items = pa.ipc.open_file(str(volume.items / ITEMS_FILE)).read_all()
     write_table(volume.items / ITEMS_FILE, items.slice(0, 0))
     step = volume.build(tmp_path / "index")
     assert step.metrics["rows"] == 0
-    assert evaluate(tmp_path / "index", tmp_path / "report").metrics["recall_at_10"] == 1
+    metrics = evaluate(tmp_path / "index", tmp_path / "report").metrics
+    assert metrics["queries"] == 0
+    assert "recall_at_10" not in json.loads((tmp_path / "report" / "report.json").read_text())
+    assert gate("metrics.recall_at_10 >= 0.95", metrics) == (
+        False,
+        "no step reported the metric 'recall_at_10' (reported were: cpu_seconds_per_query, queries)",
+    )
 
 
 def test_the_components_are_steps() -> None:

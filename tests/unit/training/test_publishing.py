@@ -94,6 +94,12 @@ def test_metrics_go_by_name_and_by_step_too_where_two_report_one():
     assert metrics_of(steps) == {"recall": 0.9, "a.recall": 0.5, "b.recall": 0.9, "rows": 3}
 
 
+def test_what_steps_set_aside_is_added_up():
+    steps = {name: StepStatus(name=name, metrics={"quarantined": count}) for name, count in {"a": 9, "b": 2, "c": 0}.items()}
+    steps["d"] = StepStatus(name="d", metrics={"rows": 3})
+    assert metrics_of(steps) == {"quarantined": 11, "a.quarantined": 9, "b.quarantined": 2, "c.quarantined": 0, "rows": 3}
+
+
 def test_a_new_engine_goes_on_publishing_where_the_old_one_was():
     engine = InstantEngine()
     moving = training(TWO)

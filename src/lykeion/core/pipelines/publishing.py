@@ -16,6 +16,7 @@ IMPORTS = ("obstore", "yaml")
 TRIES = 3
 BACKOFF = 2.0  # seconds before the second try; twice that before the third
 DEFAULT_ALIAS = "stable"
+SUMMED = ("quarantined",)  # each step counts what it set aside itself; of any other metric, the step that comes last has the word
 
 
 def pending(spec: PipelineSpec, steps: Mapping[str, StepStatus], published: tuple[Published, ...]) -> Publish | None:
@@ -34,12 +35,12 @@ def alias_of(publish: Publish) -> str:
 
 
 def metrics_of(steps: Mapping[str, StepStatus]) -> dict[str, float]:
-    """All metrics of a run, by name, and those that several steps report by "step.name" too."""
+    """All metrics of a run, by name, and those that several steps report by "step.name" too: what is set aside is added up."""
     reported = Counter(name for status in steps.values() for name in status.metrics)
     metrics: dict[str, float] = {}
     for status in steps.values():
         for name, value in status.metrics.items():
-            metrics[name] = value
+            metrics[name] = value + metrics.get(name, 0) if name in SUMMED else value
             if reported[name] > 1:
                 metrics[f"{status.name}.{name}"] = value
     return metrics

@@ -87,12 +87,12 @@ export function toast(text) {
   toastEnds = setTimeout(() => document.querySelector(".toast")?.remove(), 4500);
 }
 
-// A dialog that asks; resolves to its form's values, or null where it was left.
-export function ask(title, fields, confirm, tone = "primary") {
+// A dialog that asks; resolves to its form's values, or null where it was left. `leave`: what the button says that leaves it.
+export function ask(title, fields, confirm, { tone = "primary", leave = "Cancel" } = {}) {
   return new Promise((answer) => {
-    const leave = h("button", { class: "button", value: "", type: "button", on: { click: () => dialog.close("") } }, "Cancel");
+    const back = h("button", { class: "button", value: "", type: "button", on: { click: () => dialog.close("") } }, leave);
     const go = h("button", { class: `button ${tone}`, value: "go" }, confirm);
-    const form = h("form", { method: "dialog" }, h("h2", { id: "asked" }, title), ...fields, h("menu", {}, leave, go));
+    const form = h("form", { method: "dialog" }, h("h2", { id: "asked" }, title), ...fields, h("menu", {}, back, go));
     const dialog = h("dialog", { "aria-labelledby": "asked" }, form);
     dialog.addEventListener("close", () => {
       answer(dialog.returnValue === "go" ? Object.fromEntries(new FormData(form)) : null);

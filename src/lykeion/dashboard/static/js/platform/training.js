@@ -127,7 +127,7 @@ async function drawEvents(place, name) {
 }
 
 async function cancel(name) {
-  if (!(await ask(`Cancel ${name}?`, [h("p", { class: "muted" }, "Steps that have ended stay in the cache; the running ones are ended.")], "Cancel it", "danger"))) return;
+  if (!(await ask(`Cancel ${name}?`, [h("p", { class: "muted" }, "Steps that have ended stay in the cache; the running ones are ended.")], "Cancel it", { tone: "danger", leave: "Keep it running" }))) return;
   await tried(() => send("POST", `/api/v1/trainings/${part(name)}:cancel`));
 }
 

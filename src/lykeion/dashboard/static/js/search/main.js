@@ -82,7 +82,7 @@ async function run() {
     if (!(error instanceof Problem)) throw error;
     show(at("grid"));
     at("status").textContent = "";
-    show(at("notices"), drawProblem(error, () => run()));
+    show(at("notices"), drawProblem(error, () => run(), photo !== null));
   }
   at("grid").setAttribute("aria-busy", "false");
 }
@@ -107,8 +107,10 @@ function draw(answer) {
 function drawQuery() {
   const source = photo ? photo.url : item?.picture && `${item.picture}?size=512`;
   const title = photo ? "Your photo" : item?.title || `Item ${state.item}`;
+  const image = source && h("img", { src: source, alt: photo ? "The photo you searched by" : `Picture of ${title}` });
+  image?.addEventListener("error", () => image.remove());
   const subject = h("div", { class: "card subject" },
-    h("div", { class: "preview" }, source && h("img", { src: source, alt: photo ? "The photo you searched by" : `Picture of ${title}` })),
+    h("div", { class: "preview" }, image),
     h("div", { class: "card-body" },
       h("div", {}, h("p", { class: "tiny muted" }, photo ? "Looks like" : "More like"), h("h2", {}, title)),
       h("div", { class: "row" },
@@ -158,7 +160,7 @@ async function drawSamples() {
     takePhoto(new File([await answer.blob()], "sample.webp", { type: "image/webp" }));
   };
   const buttons = pictures.map((address, place) => h("li", {}, h("button", { class: "sample", type: "button", "aria-label": `Search by sample picture ${place + 1}`, on: { click: () => pick(address) } }, h("img", { src: `${address}?size=128`, alt: "" }))));
-  show(at("samples"), h("p", { class: "muted small" }, "or start from a picture of the catalogue"), h("ul", {}, buttons));
+  show(at("samples"), h("p", { class: "muted small" }, families.length > 1 ? "or start from a picture of one of the catalogues" : "or start from a picture of the catalogue"), h("ul", {}, buttons));
   at("samples").hidden = false;
 }
 

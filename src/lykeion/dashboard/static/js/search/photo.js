@@ -5,9 +5,14 @@ const isPicture = (file) => file.type.startsWith("image/") || file.type === "";
 export function listen(take, refuse) {
   const file = document.getElementById("file");
   const camera = document.getElementById("camera");
+  const takeFirst = (files) => {
+    const found = [...files].find(isPicture);
+    if (found) take(found);
+    else if (files.length) refuse(`${files[0].name} is no picture.`);
+  };
   for (const input of [file, camera]) {
     input.addEventListener("change", () => {
-      if (input.files[0]) take(input.files[0]);
+      takeFirst(input.files);
       input.value = "";
     });
   }
@@ -22,10 +27,10 @@ export function listen(take, refuse) {
       take(found);
     }
   });
-  listenToDrops(take, refuse);
+  listenToDrops(takeFirst);
 }
 
-function listenToDrops(take, refuse) {
+function listenToDrops(takeFirst) {
   const cover = document.getElementById("cover");
   let depth = 0;
   const over = (by) => {
@@ -40,9 +45,6 @@ function listenToDrops(take, refuse) {
     event.preventDefault();
     depth = 0;
     over(0);
-    const files = [...(event.dataTransfer?.files || [])];
-    const found = files.find(isPicture);
-    if (found) take(found);
-    else if (files.length) refuse(`${files[0].name} is no picture.`);
+    takeFirst(event.dataTransfer?.files || []);
   });
 }

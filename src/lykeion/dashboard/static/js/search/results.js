@@ -47,9 +47,14 @@ export function drawNothing(isFiltered, clear) {
   return h("li", { class: "grow", style: { "grid-column": "1 / -1" } }, empty("search", "Nothing found", isFiltered && h("p", {}, "No item that looks like this passes the filters."), way));
 }
 
-export function drawProblem(problem, again) {
+const SPOILT = [413, 415, 422]; // it is the photo that cannot be searched by: the same one again would not help
+
+export function drawProblem(problem, again, isPhoto) {
+  const way = isPhoto && SPOILT.includes(problem.status)
+    ? h("button", { class: "button slim", type: "button", data: { choose: "file" } }, "Choose another photo")
+    : h("button", { class: "button slim", type: "button", on: { click: again } }, "Try again");
   return h("div", { class: "stack" },
     notice("bad", `${problem.title}.`, problem.message),
     problem.errors?.length > 1 && h("ul", { class: "small" }, problem.errors.map((one) => h("li", {}, one.field ? `${one.field}: ` : "", one.message))),
-    h("div", { class: "row" }, h("button", { class: "button slim", type: "button", on: { click: again } }, "Try again")));
+    h("div", { class: "row" }, way));
 }
