@@ -43,6 +43,18 @@ def test_all_that_disagrees_is_told_at_once(tmp_path: Path):
     assert [line.partition(" is locked")[0].rpartition(" ")[2] for line in told] == ["numpy==1.0.0", "pydantic==1.0"]
 
 
+def test_a_mark_of_the_byte_order_hides_no_line(tmp_path: Path):
+    (told,) = described(tmp_path, f"\ufeffnumpy==1.0.0 {HASH}\n")
+    assert "numpy==1.0.0 is locked" in told
+
+
+@pytest.mark.parametrize("line", ["-r other.txt", "-c other.txt", "-rother.txt", "--requirement=other.txt", "--constraint other.txt"])
+def test_a_file_that_names_another_one_is_refused_for_no_key_would_hold_that(tmp_path: Path, line: str):
+    (told,) = described(tmp_path, f"numpy=={NUMPY} {HASH}\n{line}\n")
+    assert f"requirements.lock:2: requirements: {line!r} names another file" in told
+    assert "uv pip compile" in told
+
+
 def test_what_is_locked_as_it_is_installed_is_accepted(tmp_path: Path):
     assert described(tmp_path, f"NumPy=={NUMPY} {HASH}\n", "import numpy") == []
 

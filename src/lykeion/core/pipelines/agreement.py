@@ -1,5 +1,6 @@
 """Whether what is installed is what a file of requirements says. Every key of a pipeline with such a file holds its digest."""
 
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
@@ -13,11 +14,13 @@ from packaging.version import InvalidVersion
 from lykeion.core.images.locks import HASH, logical_lines, pinned
 
 UV_LOCK = "uv.lock"
+OTHER_FILE = re.compile(r"-[rc]|--(requirement|constraint)\b")
 OWN = frozenset({"editable", "virtual", "directory"})  # sources of uv.lock that are somebody's working copy
 
 
 class Disagreement(NamedTuple):
-    """`locked`: what line `line` says; `installed`: the version that is there, "" where there is none."""
+    """`locked`: what line `line` says; `installed`: the version that is there, "" where there is none. `name` is "" where the line names
+    another file, which nobody looks into: no key would hold what that one says."""
 
     line: int
     name: str
@@ -30,8 +33,9 @@ def disagreements(text: str, name: str, installed: Mapping[str, str], asked: Map
 
     `asked` is what markers are asked about. What is no requirement is passed over: building an image tells that.
     """
+    others = [] if name == UV_LOCK else [Disagreement(at, "", line, "") for at, line in logical_lines(text) if OTHER_FILE.match(line)]
     wanted = of_uv(text, asked) if name == UV_LOCK else of_lines(text, asked)
-    return [
+    return others + [
         Disagreement(line, name, locked, installed.get(name, ""))
         for line, name, locked, allowed in wanted
         if name not in installed or not any(allows(each, installed[name]) for each in allowed)
