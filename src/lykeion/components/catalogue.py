@@ -35,7 +35,8 @@ LONGEST = 300.0  # seconds for importing all components of a pipeline
 class Found:
     """A component whose source was read. `reference` has an absolute path where it names a file. `home`: what `files=` is relative to.
 
-    `function`: "module:function". A pickle says so of which module it is; under another name, one that was kept could not be read.
+    `function`: "module:function", of a file "folder/module:function". A pickle says of which module it is; under another name, or from
+    another folder, one that was kept could not be read.
     """
 
     reference: str
@@ -132,7 +133,8 @@ class Reader:
             if not file.is_file():
                 raise self.no_file(component, file)
             closure = self.modules(file.parent, self.folder).closure(Source(file), "", "")
-            return Found(f"{file}:{function}", f"{file.stem}:{function}", file.parent, closure, self.environment_of(closure))
+            inside = os.path.relpath(file, self.folder).removesuffix(".py")  # of another folder, its classes are found by others or not
+            return Found(f"{file}:{function}", f"{inside}:{function}", file.parent, closure, self.environment_of(closure))
         modules = self.modules(self.folder)
         source, library = self.module(modules, component, where)
         if library:

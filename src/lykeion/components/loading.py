@@ -11,6 +11,7 @@ import sys
 from collections.abc import Mapping
 from hashlib import sha256
 from importlib.machinery import EXTENSION_SUFFIXES, SOURCE_SUFFIXES, ExtensionFileLoader, FileFinder, SourceFileLoader
+from itertools import islice
 from keyword import iskeyword
 from types import CodeType, ModuleType
 from typing import ClassVar
@@ -18,6 +19,7 @@ from urllib.parse import quote, unquote
 
 from lykeion.components.base import Component
 
+MOST_FOLDERS = 1000  # that are looked into for a hint
 AUTHORED = "lykeion.components.authored"  # the package of files whose own name cannot be used
 
 
@@ -124,6 +126,21 @@ def way_out(error: BaseException, reference: str, folder: str) -> str:
         return f"a file that is named by its path is in no package: {as_module}import without the dot"
     if name.startswith(f"{AUTHORED}."):
         return f"there is no {unquote(name.removeprefix(f'{AUTHORED}.'))}.py in the pipeline's folder, nor beside the component's file"
+    if isinstance(error, ModuleNotFoundError) and (file := below(folder, f"{name}.py")):
+        module = file.removesuffix(".py").replace(os.sep, ".")
+        return (
+            f"{name} is {file} to who named it by its path: name its component {module}:… , by which others find what it pickled, "
+            "or put the file beside the pipeline"
+        )
     if isinstance(error, ModuleNotFoundError) and name:
         return f"install {name.partition('.')[0]} beside lykeion, and add it to the pipeline's requirements"
+    return ""
+
+
+def below(folder: str, name: str) -> str:
+    """The first file of that name in a folder below the pipeline's, relative to it; "" where there is none."""
+    for place, folders, files in islice(os.walk(folder) if folder else (), MOST_FOLDERS):
+        folders[:] = sorted(each for each in folders if not each.startswith("."))
+        if name in files and place != folder:
+            return os.path.relpath(os.path.join(place, name), folder)
     return ""

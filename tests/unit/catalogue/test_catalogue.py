@@ -79,7 +79,14 @@ def test_identity_changes_with_the_code_and_with_nothing_else(catalogue: Catalog
     assert catalogue.describe(str(pipeline), FILE).identity == before
 
 
-@pytest.mark.parametrize(("before", "after"), [("./report.py:report", "./pages.py:report"), ("pkg.report:report", "pkg.pages:report")])
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("./report.py:report", "./pages.py:report"),
+        ("pkg.report:report", "pkg.pages:report"),
+        ("./report.py:report", "./pkg/report.py:report"),
+    ],
+)
 def test_a_renamed_file_is_another_component_since_pickles_name_it(catalogue: Catalogue, pipeline: Path, before: str, after: str) -> None:
     for name in ("report.py", "pages.py", "pkg/report.py", "pkg/pages.py"):
         (pipeline / name).write_text((pipeline / "report.py").read_text())

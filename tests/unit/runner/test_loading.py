@@ -13,7 +13,7 @@ from lykeion.components.loading import way_out
 
 PROGRAM = """
 import json, signal, sys  # as the parent of every step has it
-from lykeion.components.loading import load
+from lykeion.components.loading import load, way_out
 reference, folder = sys.argv[1:]
 found = load(reference, folder)
 print(json.dumps(found.function()))
@@ -121,3 +121,12 @@ def test_nothing_is_written_beside_an_authors_code(tmp_path: Path):
     (tmp_path / "report.py").write_text(f"{HEAD}import helper\n@component\ndef f(): return helper.X\n")
     load(f"{tmp_path}/report.py:f", tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["helper.py", "report.py"]
+
+
+def test_a_module_that_lies_in_a_folder_of_the_pipeline_is_told_with_its_place(tmp_path: Path):
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "net.py").touch()
+    missing = ModuleNotFoundError("No module named 'net'", name="net")
+    assert "name its component models.net:" in way_out(missing, f"{tmp_path}/use.py:go", str(tmp_path))
+    (tmp_path / "models" / "net.py").unlink()
+    assert way_out(missing, f"{tmp_path}/use.py:go", str(tmp_path)).startswith("install net beside lykeion")
