@@ -128,8 +128,12 @@ def test_what_is_read_outside_is_named_by_its_place(engine):
     step = step.model_copy(update={"key": changed.key})
     engine.previous = {"a": over.model_copy(update={"status": over.status.model_copy(update={"steps": (step,)})})}
     engine.outputs.clear()
-    again = engine.run(training(spec, "p-2", known=reads))
-    assert again.status.steps[0].why == "what the component reads outside changed: shop.csv (since p-1)"
+    once_more = engine.run(training(spec, "p-2", known=reads))
+    assert once_more.status.steps[0].why == "what the component reads outside changed: shop.csv (since p-1)"
+    other = pipeline({"name": "a", "with": {"uri": "other.csv"}})
+    engine.outputs.clear()
+    elsewhere = engine.run(training(other, "p-3", known=reads))
+    assert elsewhere.status.steps[0].why == "uri was shop.csv, is other.csv (since p-1)"
 
 
 def test_a_step_that_is_never_cached_says_that_and_compares_nothing(engine):

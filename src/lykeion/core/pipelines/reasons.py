@@ -65,15 +65,28 @@ def details(
     if now and old and not material.identity.startswith(IMAGE):
         told["identity"] = ", ".join(changes_of_code(now, old))
     if now and material.fingerprint != then.fingerprint:
-        places = [str(step.with_[name]) for name, given in now.parameters.items() if given.type == "uri" and step.with_.get(name)]
-        told["fingerprint"] = f"what the component reads outside changed: {', '.join(places)}" if places else ""
+        told["fingerprint"] = changed_outside(step, now, before)
     return {part: sentence for part, sentence in told.items() if sentence}
 
 
-def component_in(training: Training, step: str) -> Signature | None:
+def changed_outside(step: Step, now: Signature, before: Training) -> str:
+    """Which places it reads that it did not read then, else those that it reads, of which one changed. "" where it names none."""
+    old = step_in(before, step.name)
+    places = {name: str(step.with_[name]) for name, given in now.parameters.items() if given.type == "uri" and step.with_.get(name)}
+    others = {name: str(old.with_[name]) for name in places if old and old.with_.get(name) and str(old.with_[name]) != places[name]}
+    if others:
+        return ", ".join(f"{name} was {other}, is {places[name]}" for name, other in others.items())
+    return f"what the component reads outside changed: {', '.join(places.values())}" if places else ""
+
+
+def step_in(training: Training, name: str) -> Step | None:
     spec = training.status.pipeline
-    component = next((one.component for one in spec.steps if one.name == step), None) if spec else None
-    return training.status.components.get(component or "")
+    return next((step for step in spec.steps if step.name == name), None) if spec else None
+
+
+def component_in(training: Training, step: str) -> Signature | None:
+    there = step_in(training, step)
+    return training.status.components.get((there and there.component) or "")
 
 
 def changed_input(name: str, step: Step, steps: Mapping[str, StepStatus], training: Training, before: Training) -> str:
@@ -106,6 +119,8 @@ def changes_of_code(now: Signature, then: Signature) -> list[str]:
     functions = [one.component.rpartition(":")[2] for one in (then, now)]
     if functions[0] != functions[1]:
         differences.append(f"the function is {functions[1]}, was {functions[0]}")
+    elif now.component != then.component and not differences:
+        differences.append(f"the component is {now.component}, was {then.component}")
     return differences or ["Lykeion's own code changed, which the component uses"]
 
 
