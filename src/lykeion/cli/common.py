@@ -2,12 +2,20 @@
 
 from argparse import ArgumentParser
 from collections.abc import Callable, Iterable
+from importlib import import_module
 from typing import Any
 
 DEFAULTS = {"home": None, "output": "table", "verbose": False}
 
 
-class Late(ArgumentParser):
+class Parser(ArgumentParser):
+    """What it says of the words of a command line, which may be names of files, a terminal need not obey."""
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        super()._print_message(import_module("lykeion.cli.printing").visible(message), file)
+
+
+class Late(Parser):
     """Learns its arguments, by `fill`, when it is to read some: of a command with many actions only the one that is asked for is loaded."""
 
     def __init__(self, *args: Any, fill: Callable[[ArgumentParser], None] | None = None, **more: Any) -> None:

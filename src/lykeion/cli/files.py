@@ -15,6 +15,7 @@ from lykeion.errors import Invalid, Problem
 from lykeion.ports import Components, Containers
 
 ENDINGS = (".yaml", ".yml")
+LONGEST = 4 << 20  # bytes of a file of resources, as the API takes
 
 
 def read_resources(names: Sequence[str]) -> list[Resource]:
@@ -34,7 +35,13 @@ def read_resources(names: Sequence[str]) -> list[Resource]:
 def text_of(path: Path | None) -> str:
     """Of a file, or of stdin. Raises Invalid where it cannot be read."""
     try:
-        return sys.stdin.read() if path is None else path.read_bytes().decode("utf-8")
+        if path is None:
+            return sys.stdin.read()
+        with path.open("rb") as file:  # a pipe is welcome here: a shell's <(…) is one
+            data = file.read(LONGEST + 1)
+        if len(data) > LONGEST:
+            raise Invalid([Problem(f"it is longer than the {LONGEST >> 20} MiB that resources may have", file=shown(path))])
+        return data.decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise Invalid([Problem(f"cannot be read: {getattr(error, 'strerror', None) or error}", file=shown(path))]) from error
 

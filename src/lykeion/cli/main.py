@@ -6,12 +6,12 @@ Exit codes: 0 done · 1 it failed · 2 what was written is wrong · 3 not found 
 
 import os
 import sys
-from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from argparse import Namespace, RawDescriptionHelpFormatter
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import NamedTuple
 
-from lykeion.cli.common import DEFAULTS, common_arguments
+from lykeion.cli.common import DEFAULTS, Parser, common_arguments
 
 
 class Command(NamedTuple):
@@ -79,7 +79,7 @@ def main(given: Sequence[str] | None = None) -> int:
         )
         return 2
     module = import_module(f"lykeion.cli.{COMMANDS[name].module}")
-    parser = ArgumentParser(prog=f"lykeion {name}", description=COMMANDS[name].help, formatter_class=RawDescriptionHelpFormatter)
+    parser = Parser(prog=f"lykeion {name}", description=COMMANDS[name].help, formatter_class=RawDescriptionHelpFormatter)
     common_arguments(parser)
     module.arguments(parser, name)
     args = Namespace(command=name, **DEFAULTS)

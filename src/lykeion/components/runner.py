@@ -147,7 +147,9 @@ def leave(file: StepFile, step: Step, folder: Path, newest: str) -> None:
 
 
 def write_result(folder: Path, result: Mapping[str, Any], metrics: Mapping[str, float] | None = None, uncached: str = "") -> None:
-    """Raises TypeError where a metric is no number, or the result is not JSON."""
+    """Raises TypeError where a metric is no number, or the result is no JSON object."""
+    if not isinstance(result, Mapping) or not isinstance(metrics or {}, Mapping):
+        raise TypeError("step.result and step.metrics are dicts: write step.result[NAME] = …, and step.metric(NAME, number)")
     for name, value in (metrics or {}).items():
         if not isinstance(value, int | float) and not hasattr(value, "item"):
             raise TypeError(f"step.metrics[{name!r}] is {value!r}: a metric is a number; keep other things in step.result")

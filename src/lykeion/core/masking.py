@@ -1,35 +1,41 @@
 """What of a text must not be shown because it is a secret: its value, each of its lines, and the ways in which programs write it down.
 
-A value of fewer than four characters is not masked: it would be found in every other word, and say by that what it is.
+A value of fewer than four characters is not masked: it would be found in every other word, and say by that what it is. What a program
+makes of a secret in its own way (a hash, a cipher, another character set) nobody can know.
 """
 
+import html
 import re
+import shlex
 from base64 import b64encode
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from json import dumps
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 
 SHORTEST = 4  # characters
 MASK = "***"
 
 
 def forms_of(values: Iterable[str]) -> tuple[str, ...]:
-    """The texts to mask for these secrets: as they are, by line, in JSON, in `repr`, in a URL, in base64. The longest first."""
-    forms: set[str] = set()
-    for value in values:
-        for text in (value, *value.splitlines()):
-            if len(text.strip()) >= SHORTEST:
-                forms |= {
-                    text,
-                    text.strip(),
-                    dumps(text)[1:-1],
-                    dumps(text, ensure_ascii=False)[1:-1],
-                    repr(text)[1:-1],
-                    quote(text, safe=""),
-                }
-                forms.add(b64encode(text.encode("utf-8", "surrogateescape")).decode())
-    return tuple(sorted(forms, key=lambda form: (-len(form), form)))
+    """The texts to mask for these secrets: as they are, by line, and as programs write them. The longest first."""
+    texts = {text for value in values for whole in (value, *value.splitlines()) for text in (whole, whole.strip())}
+    forms = {form for text in texts if len(text.strip()) >= SHORTEST for form in written(text)}
+    return tuple(sorted((form for form in forms if len(form) >= SHORTEST), key=lambda form: (-len(form), form)))
+
+
+def written(text: str) -> Iterator[str]:
+    """Itself; in JSON, in Python, in HTML, in a shell, in a URL, in hexadecimal, and in base64, also behind other bytes."""
+    data = text.encode("utf-8", "surrogateescape")
+    escaped = dumps(text)[1:-1]
+    yield from (text, escaped, escaped.replace("/", "\\/"), dumps(escaped)[1:-1], dumps(text, ensure_ascii=False)[1:-1])
+    yield from (repr(text)[1:-1], ascii(text)[1:-1], repr(data)[2:-1], html.escape(text), shlex.quote(text).strip("'"), data.hex())
+    for quoted in (quote(data, safe=""), quote(data), quote_plus(data)):
+        yield from (quoted, re.sub("%..", lambda code: code[0].lower(), quoted))
+    for before in range(3):
+        bits = slice(-(-before * 8 // 6), (before + len(data)) * 8 // 6)  # the letters that depend on nothing else
+        letters = b64encode(bytes(before) + data).decode()[bits]
+        yield from (letters, letters.replace("+", "-").replace("/", "_"))
 
 
 class Mask:
@@ -66,9 +72,9 @@ class Mask:
         return b"".join([*shown, data[at:begun]])
 
     def end(self) -> bytes:
-        """What was held back, when nothing more comes."""
+        """What was held back, when nothing more comes. The beginning of a secret is masked, too."""
         data, self.held = self.held, b""
-        return self.pattern.sub(MASK.encode(), data) if self.pattern else data
+        return MASK.encode() if len(data) >= SHORTEST else data
 
     @staticmethod
     def _begun(data: bytes, form: bytes) -> int:

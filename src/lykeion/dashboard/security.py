@@ -108,7 +108,12 @@ class Guard:
             await send(message)
 
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        refused = refusal(scope["method"], scope["path"], headers, hosts=self.hosts, token=self.token)
+        several = sum(name == b"host" for name, _ in scope["headers"]) > 1  # whoever stands before us may have taken the other one
+        refused = (
+            Refusal(400, "A request has one Host header.")
+            if several
+            else refusal(scope["method"], scope["path"], headers, hosts=self.hosts, token=self.token)
+        )
         if refused is None:
             kept = [(name, value) for name, value in scope["headers"] if name not in (TOKEN_HEADER.encode(), b"authorization")]
             await self.app({**scope, "headers": kept}, receive, send_guarded)  # what is behind the port need not know the token

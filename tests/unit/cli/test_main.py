@@ -195,3 +195,9 @@ def test_a_pipeline_comes_from_stdin_too(cli, monkeypatch, tmp_path):
     monkeypatch.chdir(Path(__file__).parents[3] / "examples" / "01-one-step")
     monkeypatch.setattr(sys, "stdin", io.StringIO(Path("pipeline.yaml").read_text()))
     assert cli("run", "-", "-o", "json").json["phase"] == "Succeeded"
+
+
+def test_words_of_a_command_line_reach_the_terminal_as_signs(capsys):
+    with pytest.raises(SystemExit):
+        entry.main(["run", "a", "\x1b[2Jb"])
+    assert "␛[2Jb" in capsys.readouterr().err

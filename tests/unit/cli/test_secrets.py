@@ -1,6 +1,7 @@
 """Secrets: who may read them, and that a step sees them while no file keeps them."""
 
 import json
+import os
 import subprocess
 
 import pytest
@@ -95,3 +96,10 @@ def test_a_step_without_its_secret_fails_with_the_way_out(cli, write, home):
     told = cli("run", write(SPEC, USES), code=1).err
     assert "there is no secret 'shop'" in told
     assert "shop.json" in told
+
+
+def test_a_pipe_in_the_place_of_a_secret_is_told_and_not_waited_for(secret, tmp_path):
+    kept = secret()
+    os.mkfifo(tmp_path / "secrets" / "pipe.json", 0o600)
+    with pytest.raises(Invalid, match="it is a pipe, not a file"):
+        kept("pipe", "token")

@@ -200,3 +200,20 @@ def test_the_description_says_what_needs_the_token(platform: Platform) -> None:
     assert "security" not in paths["/v1/search/"]["get"]
     assert "security" not in paths["/api/v1/pictures"]["get"]
     assert paths["/metrics"]["get"]["security"] == paths["/api/v1/{plural}"]["post"]["security"] == [{"token": []}]
+
+
+def test_a_request_with_two_hosts_is_refused():
+    answers = []
+
+    async def never(*_: object) -> None:
+        raise AssertionError
+
+    async def send(message: dict) -> None:
+        answers.append(message)
+
+    scope = {
+        "type": "http", "method": "GET", "path": "/healthz", "query_string": b"",
+        "headers": [(b"host", b"evil.example"), (b"host", b"127.0.0.1")],
+    }  # fmt: skip
+    asyncio.run(Guard(never, (), "token")(scope, never, send))
+    assert answers[0]["status"] == 400

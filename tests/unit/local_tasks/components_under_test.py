@@ -260,3 +260,15 @@ def betray(out: Output, *, how: str) -> None:
         sys.stderr.flush()
         sys.stderr.write(value[6:])
     raise RuntimeError(f"cannot log in with {value}" if how == "exception" else "no")
+
+
+@component
+def confess(out: Output, step: Step) -> None:
+    value = os.environ["PASSWORD"]
+    step.result["it"] = [f"is {value}"]
+    step.metric(f"of {value}", 1)
+
+
+@component
+def overdo(out: Output, step: Step, *, what: str) -> None:
+    setattr(step, what, "text")

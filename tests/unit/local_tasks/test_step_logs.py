@@ -1,10 +1,13 @@
 """The log of a step: bounded, with its beginning and its end, and without the values of secrets."""
 
+import html
 import json
 import os
-from base64 import b64encode
+import re
+import shlex
+from base64 import b64encode, urlsafe_b64encode
 from itertools import pairwise
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 
 import pytest
 from hypothesis import given
@@ -40,16 +43,32 @@ def test_what_is_no_secret_is_shown_as_it_was(values, text, cuts):
     assert in_pieces(Mask(values), text.encode(), cuts) == text.encode()
 
 
-@pytest.mark.parametrize(
-    "written",
-    [SECRET, json.dumps(SECRET), json.dumps(SECRET, ensure_ascii=False), repr(SECRET), quote(SECRET, safe=""),
-     b64encode(SECRET.encode()).decode(), 'p"ss wörd/7', "second line", f"Authorization: {SECRET}"],
-)  # fmt: skip
-def test_a_secret_is_masked_as_programs_write_it(written):
-    shown = Mask([SECRET]).value({"message": written, "deep": [written]})
-    assert "wörd" not in str(shown)
-    assert "second" not in str(shown)
+TOKEN = "S3cr3t/Val+ue=42&x<y>'q\"z wörd"
+WAYS = [
+    TOKEN, json.dumps(TOKEN), json.dumps(TOKEN, ensure_ascii=False), json.dumps({"x": json.dumps(TOKEN)}), json.dumps(TOKEN).replace("/", "\\/"),
+    repr(TOKEN), ascii(TOKEN), repr(TOKEN.encode()), html.escape(TOKEN), shlex.quote(TOKEN), TOKEN.encode().hex(), f"Authorization: {TOKEN}",
+    quote(TOKEN), quote(TOKEN, safe=""), quote_plus(TOKEN), re.sub("%..", lambda code: code[0].lower(), quote(TOKEN)),
+    b64encode(TOKEN.encode()).decode(), urlsafe_b64encode(TOKEN.encode()).decode(), b64encode(TOKEN.encode()).decode().rstrip("="),
+    b64encode(f"user:{TOKEN}".encode()).decode(), b64encode(f"users:{TOKEN}".encode()).decode(), b64encode(f"u:{TOKEN}x".encode()).decode(),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", WAYS)
+def test_a_secret_is_masked_as_programs_write_it(text):
+    shown = Mask([TOKEN]).value({"message": text, "deep": [text], text: 1})
     assert MASK in shown["message"]
+    assert not any(part in str(shown) for part in ("Val", "56616c", b64encode(b"/Val+u").decode()[2:6], "ue=42"))
+
+
+@pytest.mark.parametrize("written", ['p"ss wörd/7', "second line", SECRET])
+def test_each_line_of_a_secret_is_masked(written):
+    assert Mask([SECRET]).value(written).strip() == MASK
+
+
+def test_the_beginning_of_a_secret_at_the_end_of_a_log_is_masked():
+    mask = Mask([TOKEN])
+    assert mask.feed(b"it is S3cr3t/V") + mask.end() == b"it is ***"
+    assert mask.feed(b"it is S3c") + mask.end() == b"it is S3c"
 
 
 def test_a_short_value_is_not_masked_in_every_word():
@@ -132,3 +151,18 @@ def test_no_log_is_left_open(engine):
     before = os.listdir(f"/proc/{parent}/fd")
     engine.run(*(task_of("make", name=f"make{number}", seconds=0.05) for number in range(6)))
     assert os.listdir(f"/proc/{parent}/fd") == before
+
+
+def test_no_value_of_a_secret_is_in_what_a_step_leaves_of_itself(make_engine, home):
+    engine = make_engine(secrets=lambda name, key: SECRET)
+    (child,) = engine.run(task_of("confess", secrets={"PASSWORD": "shop.password"}))
+    assert child.results["confess"].result == {"it": [f"is {MASK}"]}
+    assert child.results["confess"].metrics == {f"of {MASK}": 1.0}
+    assert [path for path in home.rglob("*") if path.is_file() and "wörd" in path.read_bytes().decode(errors="replace")] == []
+
+
+@pytest.mark.parametrize("what", ["result", "metrics"])
+def test_a_result_that_is_no_object_is_the_steps_failure_and_ends_nobody(engine, what):
+    (child,) = engine.run(task_of("overdo", what=what))
+    assert (child.phase, child.reason) == ("Failed", "Error")
+    assert "are dicts" in child.message

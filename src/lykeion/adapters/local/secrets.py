@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from lykeion.errors import Invalid, NotFound, Problem
+from lykeion.outside import read_outside
 
 OTHERS = 0o077
 
@@ -19,7 +20,7 @@ class Secrets:
         path = self.folder / f"{name}.json"
         try:
             mode = path.stat().st_mode
-            kept = json.loads(path.read_bytes())
+            kept = json.loads(read_outside(path))
         except FileNotFoundError as error:
             raise NotFound(f'there is no secret {name!r}: write {path} as {{"{key}": "…"}} with mode 600') from error
         except OSError as error:

@@ -129,7 +129,7 @@ class Parent:
         logs = {step: StepLog(path, Mask(secrets)) for step, path in request["logs"].items()}
         process = os.fork()
         if process == 0:
-            self.step(request, steps, logs)
+            self.step(request, steps, logs, Mask(secrets))
         pidfd = os.pidfd_open(process)
         container = request["container"]
         mark = f"{container['home']}/{MARKS}/{request['attempt']}" if container else ""
@@ -151,7 +151,7 @@ class Parent:
         if not self.logs[reader].pump():
             self.poll.unregister(reader)
 
-    def step(self, request: Mapping[str, Any], steps: Mapping[str, StepFile], logs: Mapping[str, StepLog]) -> None:
+    def step(self, request: Mapping[str, Any], steps: Mapping[str, StepFile], logs: Mapping[str, StepLog], mask: Mask) -> None:
         """Be the step; never returns. No destructor or atexit function of what the parent imported is run."""
         code = BROKEN
         try:
@@ -163,7 +163,7 @@ class Parent:
             for log in (*self.logs.values(), *logs.values()):
                 log.forget()
             prepare(request)
-            code = run_all(steps, {step: log.writer for step, log in logs.items()}, self.runner(request))
+            code = run_all(steps, {step: log.writer for step, log in logs.items()}, self.runner(request), mask)
         finally:
             if sys.exc_info()[0] is not None:
                 traceback.print_exc()
@@ -227,15 +227,15 @@ def step_of(path: str) -> StepFile:
         return StepFile.from_json(file.read())
 
 
-def run_all(steps: Mapping[str, StepFile], logs: Mapping[str, int], run: Runner) -> int:
-    """The steps of a task in order, until one fails; returns the exit code. `logs`: where each prints to."""
+def run_all(steps: Mapping[str, StepFile], logs: Mapping[str, int], run: Runner, mask: Mask) -> int:
+    """The steps of a task in order, until one fails; returns the exit code. `logs`: where each prints to; `mask`: what they may not say."""
     started = time.time()
     for path, step in steps.items():
         os.environ["LYKEION_STEP"] = path
         write_to(logs[step.step])
         if step.folder:
             os.chdir(step.folder)
-        code = run(step, lambda folder, file, partition: seal(folder, file, started, partition))
+        code = run(step, lambda folder, file, partition: seal(folder, file, started, partition, mask))
         if code:
             return code
     return 0

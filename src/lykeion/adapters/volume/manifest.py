@@ -94,6 +94,8 @@ class Manifest:
             outputs = {name: tuple(SealedFile(*file) for file in given["files"]) for name, given in raw["outputs"].items()}
             stated = {name: given["digest"] for name, given in raw["outputs"].items()}
             manifest = Manifest(**{**raw, "outputs": outputs})
+            if not (isinstance(manifest.result, dict) and isinstance(manifest.metrics, dict)):
+                raise ValueError("not a manifest: its result or its metrics are no object")
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"not a manifest: {error!r}") from error
         if manifest.digests() != stated:

@@ -14,6 +14,7 @@ from typing import Any
 from lykeion.adapters.volume.faults import point
 from lykeion.adapters.volume.manifest import MANIFEST_FILE, Manifest, SealedFile
 from lykeion.core.content import is_executable, legible
+from lykeion.core.masking import Mask
 from lykeion.core.pipelines.contract import RESULT_FILE, StepFile
 from lykeion.durable import sync_folder
 
@@ -78,6 +79,8 @@ def left_behind(folder: str) -> dict[str, Any]:
             said: dict[str, Any] = legible(json.load(file))
     except FileNotFoundError:
         said = {}
+    if not all(isinstance(part, dict) for part in (said, *(said.get(name, {}) for name in ("metrics", "result")))):
+        raise ValueError(f"{RESULT_FILE} holds something else than an object with the objects `metrics` and `result`")
     return said
 
 
@@ -92,10 +95,10 @@ def write_manifest(folder: str, manifest: Manifest) -> None:
     sync_folder(folder)
 
 
-def seal(folder: str, step: StepFile, started: float, partition: int | None = None) -> None:
-    """Seal the outputs of `step` that lie in `folder`, with what `result.json` there says. Raises ValueError, OSError."""
+def seal(folder: str, step: StepFile, started: float, partition: int | None = None, mask: Mask | None = None) -> None:
+    """Seal the outputs of `step` that lie in `folder`, with what `result.json` there says, secrets masked. Raises ValueError, OSError."""
     outputs = {name: seal_output(f"{folder}/{name}") for name in step.outputs}
-    said = left_behind(folder)
+    said = (mask or Mask()).value(left_behind(folder))
     manifest = Manifest(
         key=step.key,
         step=step.step,
