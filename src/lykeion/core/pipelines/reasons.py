@@ -57,7 +57,7 @@ def details(
 ) -> dict[str, str]:
     """Part of the key -> what is known of its change beyond that it changed."""
     told = {
-        f"inputs.{name}": changed_input(name, step, steps, training, before)
+        f"inputs.{name}": input_change(name, step, steps, training, before)
         for name, digest in material.inputs.items()
         if then.inputs.get(name, digest) != digest
     }
@@ -89,7 +89,7 @@ def component_in(training: Training, step: str) -> Signature | None:
     return training.status.components.get((there and there.component) or "")
 
 
-def changed_input(name: str, step: Step, steps: Mapping[str, StepStatus], training: Training, before: Training) -> str:
+def input_change(name: str, step: Step, steps: Mapping[str, StepStatus], training: Training, before: Training) -> str:
     """Which step made it otherwise, or which version it names now."""
     source = dict(step.sources())[name]
     if isinstance(source, ModelInput):
