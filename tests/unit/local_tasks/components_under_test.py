@@ -272,3 +272,13 @@ def confess(out: Output, step: Step) -> None:
 @component
 def overdo(out: Output, step: Step, *, what: str) -> None:
     setattr(step, what, "text")
+
+
+@component
+def remove_output(out: Output) -> None:
+    out.path.rmdir()
+
+
+@component
+def odd_name(out: Output) -> None:
+    open(os.fsencode(out.path) + b"/l\xe9", "w").close()

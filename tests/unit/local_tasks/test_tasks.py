@@ -96,6 +96,8 @@ def test_a_fingerprint_is_asked_for_without_running_the_component(engine):
         (task_of("need_a_package"), "install no_such_package beside lykeion"),
         (task_of("odd_result"), "step.result holds a object"),
         (task_of("link"), "link is not a regular file"),
+        (task_of("remove_output"), "the folder of the output out is gone"),
+        (task_of("odd_name"), "is not UTF-8: give the file another one"),
         (task_of("badly_watched", mode="fingerprint"), "is int, not str"),
         (task_of("make", mode="fingerprint"), "has no fingerprint"),
         (task_of("not_a_component"), "is not a component: write @component above it"),

@@ -44,7 +44,11 @@ def seal_file(path: str, name: str) -> SealedFile:
     Raises ValueError where it changes meanwhile.
     """
     digest = sha256()
-    with open(path, "rb", buffering=0) as file:
+    try:
+        opened = open(path, "rb", buffering=0)  # noqa: SIM115
+    except PermissionError as error:
+        raise ValueError(f"{name} cannot be read by who wrote it: leave the right to read on the files of an output") from error
+    with opened as file:
         before = os.fstat(file.fileno())
         while block := file.read(BLOCK):
             digest.update(block)
@@ -59,12 +63,20 @@ def seal_file(path: str, name: str) -> SealedFile:
     return SealedFile(name, now.st_size, digest.hexdigest(), now.st_ino, now.st_mtime_ns, now.st_ctime_ns, executable)
 
 
+def is_text(name: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in name)
+
+
 def seal_output(folder: str) -> tuple[SealedFile, ...]:
-    """Seal all that lies below `folder`. Raises ValueError where one is neither file nor folder, or its name is not UTF-8."""
+    """Seal all that lies below `folder`. Raises ValueError where one is neither file nor folder, cannot be read, or has a name that is not
+    UTF-8, and where the folder itself is gone."""
     files, folders = [], {folder}
+    if not os.path.isdir(folder):
+        raise ValueError(f"the folder of the output {os.path.basename(folder)} is gone: a component writes into it, and lets it be")
     for entry in lying_below(folder):
         name = entry.path[len(folder) + 1 :]
-        name.encode()  # canonical JSON could not hold it
+        if not is_text(name):  # canonical JSON could not hold it
+            raise ValueError(f"the name {name.encode(errors='backslashreplace').decode()} is not UTF-8: give the file another one")
         files.append(SealedFile.folder(name) if entry.is_dir() else seal_file(entry.path, name))
         folders.add(os.path.dirname(entry.path))
     for each in folders:
