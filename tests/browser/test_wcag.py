@@ -103,6 +103,7 @@ def training_failed(page: Page, _: Site) -> None:
 
 def model_open(page: Page, _: Site) -> None:
     page.goto("/models/photos")
+    expect(page.get_by_text("Layers", exact=True).first).to_be_visible()
     for layers in page.get_by_text("Layers", exact=True).all():
         layers.click()
     expect(page.get_by_role("cell", name="platform").first).to_be_visible()
