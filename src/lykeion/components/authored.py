@@ -13,7 +13,7 @@ from importlib.util import spec_from_file_location
 from types import ModuleType
 from urllib.parse import unquote
 
-from lykeion.components.loading import FromSource
+from lykeion.components.loading import LIBRARY, FromSource
 
 __path__: list[str] = []  # it has modules, and no folder of its own
 
@@ -27,7 +27,7 @@ class Authored(MetaPathFinder):
         if package != __name__:
             return None
         stem = unquote(quoted)
-        files = (os.path.join(folder, f"{stem}.py") for folder in sys.path)
+        files = (os.path.join(folder, f"{stem}.py") for folder in sys.path if folder not in LIBRARY)
         file = next(filter(os.path.isfile, files), None)
         return spec_from_file_location(fullname, file, loader=FromSource(fullname, file)) if file else None
 

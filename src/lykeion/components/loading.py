@@ -20,6 +20,7 @@ from urllib.parse import quote, unquote
 from lykeion.components.base import Component
 
 MOST_FOLDERS = 1000  # that are looked into for a hint
+LIBRARY = (os.path.dirname(os.__file__), f"{os.path.dirname(os.__file__)}/lib-dynload")  # where Python's own modules are
 AUTHORED = "lykeion.components.authored"  # the package of files whose own name cannot be used
 
 
@@ -42,6 +43,12 @@ class FromSource(SourceFileLoader):
         code: CodeType = self.source_to_code(data, path)
         return code
 
+    def exec_module(self, module: ModuleType) -> None:
+        """A file of `AUTHORED` is in no package of its author's: an import with a dot fails, as in any other file named by its path."""
+        if module.__name__.startswith(f"{AUTHORED}."):
+            module.__package__ = ""
+        super().exec_module(module)
+
 
 def require_planned(path: str, data: bytes) -> None:
     wanted = FromSource.planned.get(path)
@@ -61,7 +68,8 @@ def expect(sources: Mapping[str, str], folder: str) -> None:
 
 
 def put_first(folder: str) -> None:
-    """Make `folder` the first on the import path; what lies below it is compiled from source."""
+    """Make `folder` the first on the import path behind the standard library, which a file of the same name (`queue.py`) would break for
+    all who use it; what lies below it is compiled from source."""
     root = os.path.abspath(folder)
 
     def finder(path: str) -> FileFinder:
@@ -73,8 +81,9 @@ def put_first(folder: str) -> None:
     sys.path_hooks.insert(0, finder)
     for known in [path for path in sys.path_importer_cache if path.startswith(root)]:
         del sys.path_importer_cache[known]
-    if sys.path[:1] != [root]:
-        sys.path.insert(0, root)
+    first = 1 + max((at for at, path in enumerate(sys.path) if path in LIBRARY), default=-1)
+    if sys.path[first : first + 1] != [root]:
+        sys.path.insert(first, root)
 
 
 def load(reference: str, folder: str) -> Component:

@@ -130,3 +130,22 @@ def test_a_module_that_lies_in_a_folder_of_the_pipeline_is_told_with_its_place(t
     assert "name its component models.net:" in way_out(missing, f"{tmp_path}/use.py:go", str(tmp_path))
     (tmp_path / "models" / "net.py").unlink()
     assert way_out(missing, f"{tmp_path}/use.py:go", str(tmp_path)).startswith("install net beside lykeion")
+
+
+@pytest.mark.parametrize("name", ["queue.py", "random.py", "secrets.py"])
+def test_a_file_named_like_a_module_of_python_breaks_no_other_step(tmp_path: Path, name: str):
+    (tmp_path / name).write_text(f"{HEAD}@component\ndef f(): return 1\n")
+    (tmp_path / "use.py").write_text(
+        f"{HEAD}@component\ndef f():\n    import queue, random, secrets, tempfile\n"
+        "    from concurrent.futures import ThreadPoolExecutor\n"
+        "    with ThreadPoolExecutor(1) as pool: return list(pool.map(abs, [-2]))\n"
+    )
+    assert load(f"{tmp_path}/use.py:f", tmp_path) == [2]
+    assert load(f"{tmp_path}/{name}:f", tmp_path) == 1
+
+
+def test_an_import_with_a_dot_fails_in_a_file_of_any_name(tmp_path: Path):
+    (tmp_path / "util.py").write_text("X = 1\n")
+    (tmp_path / "my-rel.py").write_text(f"{HEAD}from .util import X\n@component\ndef f(): return X\n")
+    with pytest.raises(AssertionError, match="no known parent package"):
+        load(f"{tmp_path}/my-rel.py:f", tmp_path)

@@ -117,6 +117,12 @@ def test_an_input_that_names_another_version_says_which(engine):
     assert over.status.steps[0].why == "input m changed: photos@stable was version 3, is 4 (since p-1)"
 
 
+def test_a_component_that_is_named_otherwise_and_an_edited_lock_are_told():
+    then = Signature(component="/p/models/net.py:fit", python="3.11", environment={LOCK: "sha256:1"})
+    assert changes_of_code(replace(then, component="models.net:fit"), then) == ["the component is models.net:fit, was net.py:fit"]
+    assert changes_of_code(replace(then, environment={LOCK: "sha256:2"}), then, "shop.lock") == ["shop.lock changed"]
+
+
 def test_what_is_read_outside_is_named_by_its_place(engine):
     spec = pipeline({"name": "a", "with": {"uri": "shop.csv"}})
     reads = {

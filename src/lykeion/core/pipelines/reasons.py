@@ -63,7 +63,7 @@ def details(
     }
     now, old = training.status.components.get(step.component or ""), component_in(before, step.name)
     if now and old and not material.identity.startswith(IMAGE):
-        told["identity"] = ", ".join(changes_of_code(now, old))
+        told["identity"] = ", ".join(changes_of_code(now, old, lock_of(training)))
     if now and material.fingerprint != then.fingerprint:
         told["fingerprint"] = changed_outside(step, now, before)
     return {part: sentence for part, sentence in told.items() if sentence}
@@ -103,7 +103,13 @@ def input_change(name: str, step: Step, steps: Mapping[str, StepStatus], trainin
     return f"input {name} changed: step {maker.name} {'was run again and ' if maker.phase == 'Succeeded' else ''}made something else"
 
 
-def changes_of_code(now: Signature, then: Signature) -> list[str]:
+def lock_of(training: Training) -> str:
+    """The file of requirements, as the pipeline names it."""
+    spec = training.status.pipeline
+    return (spec.environment.requirements if spec else None) or "the requirements file"
+
+
+def changes_of_code(now: Signature, then: Signature, lock: str = "the requirements file") -> list[str]:
     """Which files and packages of a component are not what they were; empty where that cannot be told."""
     if not (now.python and then.python):  # it was described by a version of Lykeion that did not say
         return []
@@ -113,14 +119,15 @@ def changes_of_code(now: Signature, then: Signature) -> list[str]:
         new, old = now.environment.get(name), then.environment.get(name)
         if new != old:
             versions = f"{name} {old or 'not installed'} then, {new or 'not installed'} now"
-            differences.append("the requirements file changed" if name == LOCK else versions)
+            differences.append(f"{lock} changed" if name == LOCK else versions)
     if now.python != then.python:
         differences.append(f"Python {then.python} then, {now.python} now")
     functions = [one.component.rpartition(":")[2] for one in (then, now)]
     if functions[0] != functions[1]:
         differences.append(f"the function is {functions[1]}, was {functions[0]}")
-    elif now.component != then.component and not differences:
-        differences.append(f"the component is {now.component}, was {then.component}")
+    names = [one.component.rpartition("/")[2] for one in (then, now)]  # the folder of the pipeline is no part of the identity
+    if functions[0] == functions[1] and names[0] != names[1] and not differences:
+        differences.append(f"the component is {names[1]}, was {names[0]}")
     return differences or ["Lykeion's own code changed, which the component uses"]
 
 
