@@ -48,7 +48,9 @@ def test_a_mark_of_the_byte_order_hides_no_line(tmp_path: Path):
     assert "numpy==1.0.0 is locked" in told
 
 
-@pytest.mark.parametrize("line", ["-r other.txt", "-c other.txt", "-rother.txt", "--requirement=other.txt", "--constraint other.txt"])
+@pytest.mark.parametrize(
+    "line", ["-r other.txt", "-c other.txt", "-rother.txt", "--requirement=other.txt", "--constraint other.txt", "--req other.txt"]
+)
 def test_a_file_that_names_another_one_is_refused_for_no_key_would_hold_that(tmp_path: Path, line: str):
     (told,) = described(tmp_path, f"numpy=={NUMPY} {HASH}\n{line}\n")
     assert f"requirements.lock:2: requirements: {line!r} names another file" in told

@@ -221,3 +221,14 @@ def test_a_file_that_was_only_touched_or_copied_still_verifies_and_its_new_stat_
 
 def test_a_missing_folder_does_not_verify(tmp_path: Path):
     assert verify_output(str(tmp_path / "gone"), ()) is None
+
+
+def test_a_file_that_its_writer_cannot_read_is_told_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "shut").write_text("x")
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("builtins.open", refuse)  # root may read what nobody may
+    with pytest.raises(ValueError, match="shut cannot be read by who wrote it"):
+        seal_output(str(tmp_path))

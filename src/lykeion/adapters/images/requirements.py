@@ -109,7 +109,7 @@ def texts(file: Path) -> Iterator[str]:
     try:
         if file.exists() and not file.is_file():  # a pipe or a device never ends
             raise Invalid([Problem("it is no regular file", file=str(file), remedy="name a file of requirements")])
-        text = file.read_text()
+        text = file.read_text("utf-8-sig")
     except FileNotFoundError as error:
         raise NotFound(f"there is no file {file}; requirements are read from .lock, .txt, .in, uv.lock or pyproject.toml") from error
     except OSError as error:

@@ -14,7 +14,7 @@ from packaging.version import InvalidVersion
 from lykeion.core.images.locks import HASH, logical_lines, pinned
 
 UV_LOCK = "uv.lock"
-OTHER_FILE = re.compile(r"-[rc]|--(requirement|constraint)\b")
+OTHER_FILE = re.compile(r"-[rc]|--(req|cons)")
 OWN = frozenset({"editable", "virtual", "directory"})  # sources of uv.lock that are somebody's working copy
 
 
